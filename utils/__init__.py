@@ -1,0 +1,1 @@
+"""What every lesson shares: data, losses, solvers, figures and checks; each file one idea."""
