@@ -7,82 +7,84 @@ With D = dloss/dZ for each layer, and R{.} the derivative in direction v = (V, c
     backward     dloss/dW_k = D_k^T A_k,   dloss/db_k = D_k^T 1         D_{k-1} = phi'(Z_{k-1}) * (D_k W_k)
     R-forward    R{Z_k} = A_k V_k^T + c_k + R{A_k} W_k^T                R{A_{k+1}} = phi'(Z_k) * R{Z_k}
     R-backward   (H v)_k = R{D_k}^T A_k + D_k^T R{A_k}                  R{D_last} = loss''(h) R{h}
-                 R{D_{k-1}} = phi'(Z_{k-1}) * (R{D_k} W_k + D_k V_k) + phi''(Z_{k-1}) * R{Z_{k-1}} * (D_k W_k)
+                 R{D_{k-1}} = phi'(Z_{k-1}) * (R{D_k} W_k + D_k V_k) + phi''(Z_{k-1}) * (D_k W_k) * R{Z_{k-1}}
 
 The first two lines are the gradient, all four the Hessian product (Pearlmutter 1994, the R-operator). R-forward
 alone is J v; the backward line started from u is J^T u; R-forward, loss''(h), backward is the Gauss-Newton product
 G v = J^T loss''(h) J v (Schraudolph 2002). Products at one point share its forward and backward pass.
 
-How the code differs from these lines, for speed only (`tests/test_network.py` has the plain version):
-samples are columns and each input ends in a row of ones, so that [W, b] is one block of the flat vector and a layer
-is one matrix product; samples go through in blocks that fit the processor's cache; every buffer is allocated once.
-Two points are kept. A trial `fun(x + p)` fills the one that holds no linearization, so that the products at x stay
-cheap when the trial is rejected, and its forward pass is the next gradient's when it is accepted.
+The code is these lines (`tests/test_network.py` has them plain), arranged for speed. Each A ends in a column of ones,
+so that [W, b] is one block of theta and a layer one matrix product. Samples go through in blocks that stay in the
+cache, a block being a stack of tiles small enough for BLAS to multiply without copying them. Buffers are allocated
+once. Two points are kept: a trial `fun(x + p)` uses the one without the linearization, so that products at x stay
+cheap if it is rejected, and its forward pass is the next gradient's if it is accepted.
 """
 
 import numpy as np
 
+from utils.kronecker import drawn_slope, gram, kronecker_inverse
 from utils.losses import as_data, as_penalty, as_vector, one_hot, same_bits
 
-BLOCK = 512  # samples that go through the network together
+CACHE = 2**15  # numbers in the widest array of a block: a few such arrays fit a core's cache
+SMALL = 10**6  # OpenBLAS multiplies (m, k) by (k, n) without copying them first if m k n is at most this
 
 
-# Each activation is a pair: phi writes phi(z) to `a`; its derivative turns z into phi'(z), e into phi'(z) * e, and
-# writes phi''(z) * e to `q`, or says False where phi'' is zero everywhere.
+def _sigmoid(z):
+    e = np.exp(-abs(z))
+    return np.where(z >= 0, 1, e) / (1 + e)
+
+
+# An activation is a pair. The first writes phi(z) to `a`. The second writes phi'(z) to `p`, turns e into phi'(z) * e
+# and z into phi''(z) * e; for tanh the first leaves tanh(z) in z, which is all that the second needs.
 def _tanh(z, a):
-    np.tanh(z, out=a)
+    a[...] = np.tanh(z, out=z)
 
 
-def _tanh_back(z, a, e, q):
-    np.multiply(a, a, out=z)
-    np.subtract(1, z, out=z)
-    e *= z
-    np.multiply(a, e, out=q)
-    q *= -2
+def _tanh_back(z, p, e):
+    np.multiply(z, z, out=p)
+    np.subtract(1, p, out=p)
+    e *= p
+    z *= e
+    z *= -2
 
 
 def _relu(z, a):
     np.maximum(z, 0, out=a)
 
 
-def _relu_back(z, a, e, q):
-    np.greater(a, 0, out=z)
-    e *= z
-    q[...] = 0
+def _relu_back(z, p, e):
+    np.greater(z, 0, out=p)
+    e *= p
+    z[...] = 0
 
 
 def _softplus(z, a):
     np.logaddexp(z, 0, out=a)
 
 
-def _softplus_back(z, a, e, q):
-    z[...] = _sigmoid(z)
-    e *= z
-    np.multiply(e, 1 - z, out=q)
+def _softplus_back(z, p, e):
+    p[...] = _sigmoid(z)
+    e *= p
+    np.multiply(1 - p, e, out=z)
 
 
 def _identity(z, a):
     a[...] = z
 
 
-def _identity_back(z, a, e, q):
-    z[...] = 1
-    q[...] = 0
+def _identity_back(z, p, e):
+    p[...] = 1
+    z[...] = 0
 
 
 def _square(z, a):
     np.multiply(z, z, out=a)
 
 
-def _square_back(z, a, e, q):
-    np.multiply(e, 2, out=q)
-    z *= 2
-    e *= z
-
-
-def _sigmoid(z):
-    e = np.exp(-abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+def _square_back(z, p, e):
+    np.multiply(z, 2, out=p)
+    np.multiply(e, 2, out=z)
+    e *= p
 
 
 ACTIVATIONS = {
@@ -94,25 +96,20 @@ ACTIVATIONS = {
 }
 
 
-# Each loss turns outputs h (K, samples) into predictions s in place and returns the sum over samples, so that
-# dloss/dh = s - y; its curvature turns R{h} into loss''(h) R{h} in place, given s; and it draws targets from s.
+# A loss is a pair. The first turns outputs h (..., K) into predictions s, so that dloss/dh = s - y, and returns the
+# sum over samples. The second turns u into loss''(h) u, given s.
 def _cross_entropy(h, y):
-    h -= h.max(axis=0)
-    linear = np.vdot(y, h)
+    h -= h.max(axis=-1, keepdims=True)
+    value = -(y * h).sum()
     np.exp(h, out=h)
-    total = h.sum(axis=0)
+    total = h.sum(axis=-1, keepdims=True)
     h /= total
-    return np.log(total).sum() - linear
+    return value + np.log(total).sum()
 
 
 def _cross_entropy_curve(s, u):
     u *= s
-    u -= s * u.sum(axis=0)
-
-
-def _cross_entropy_draw(s, rng):
-    label = (rng.random(s.shape[1]) > np.cumsum(s, axis=0)[:-1]).sum(axis=0)
-    return np.arange(len(s))[:, None] == label
+    u -= s * u.sum(axis=-1, keepdims=True)
 
 
 def _squared(h, y):
@@ -122,10 +119,6 @@ def _squared(h, y):
 
 def _squared_curve(s, u):
     pass
-
-
-def _squared_draw(s, rng):
-    return s + rng.standard_normal(s.shape)
 
 
 def _binary_cross_entropy(h, y):
@@ -138,29 +131,28 @@ def _binary_cross_entropy_curve(s, u):
     u *= s * (1 - s)
 
 
-def _binary_cross_entropy_draw(s, rng):
-    return rng.random(s.shape) < s
-
-
 LOSSES = {
-    "cross_entropy": (_cross_entropy, _cross_entropy_curve, _cross_entropy_draw),
-    "squared": (_squared, _squared_curve, _squared_draw),
-    "binary_cross_entropy": (_binary_cross_entropy, _binary_cross_entropy_curve, _binary_cross_entropy_draw),
+    "cross_entropy": (_cross_entropy, _cross_entropy_curve),
+    "squared": (_squared, _squared_curve),
+    "binary_cross_entropy": (_binary_cross_entropy, _binary_cross_entropy_curve),
 }
 
 
 class _Point:
-    """Where the network was evaluated: theta, and block by block the inputs A and the Z (later phi') of each layer."""
+    """A theta and its forward pass: block by block the inputs A and the Z of each layer, and f."""
 
     def __init__(self, net):
-        self.theta = np.full(net.n, np.nan, net.dtype)
+        self.theta, self.f, self.linearized = np.empty(net.n, net.dtype), None, False
         self.W = net._matrices(self.theta)
-        self.f, self.linearized = None, False
-        self.A, self.Z = [], []
-        for X1 in net._inputs:
-            b = X1.shape[1]
-            self.A.append([X1] + [np.ones((w + 1, b), net.dtype) for w in net.sizes[1:-1]])
-            self.Z.append([np.empty((w, b), net.dtype) for w in net.sizes[1:]])
+        self.WT = [np.empty(W.shape[::-1], net.dtype) for W in self.W]  # contiguous: BLAS is faster
+        hidden = net.sizes[1:-1]
+        self.A = [[X1] + [np.ones((*X1.shape[:2], w + 1), net.dtype) for w in hidden] for X1 in net._inputs]
+        self.Z = [net._buffers(X1) for X1 in net._inputs]
+
+    def move(self, theta):
+        self.theta[:], self.f, self.linearized = theta, None, False
+        for WT, W in zip(self.WT, self.W):
+            WT[...] = W.T
 
 
 class NetworkLoss:
@@ -168,10 +160,10 @@ class NetworkLoss:
 
     sizes       widths [d, ..., K]: inputs, hidden layers, outputs
     X           inputs (N, d); all is computed in its precision: float32 if X is float32, else float64
-    Y           targets (N, K), for cross_entropy also labels (N,) in 0..K-1, for K = 1 also (N,)
-    activation  "tanh", "relu", "softplus", "identity" or "square" (z^2) on all layers but the last
-    loss        "cross_entropy" (softmax; target rows are probabilities), "squared" (1/2 ||h - y||^2), or
-                "binary_cross_entropy" (targets in [0, 1]; the sum over outputs); h are logits for the last two named
+    Y           targets (N, K); for cross_entropy also labels (N,) in 0..K-1; if K = 1 also (N,)
+    activation  "tanh", "relu", "softplus", "identity" or "square" (z^2), on all layers but the last
+    loss        "squared" (1/2 ||h - y||^2), or with logits h "cross_entropy" (softmax; rows of Y are probabilities)
+                or "binary_cross_entropy" (Y in [0, 1]; the sum over outputs)
     l2          penalty on all parameters, biases included
 
     theta (n,) holds for each layer the (out, in + 1) matrix [W, b] in C order. Outputs h of all samples count as one
@@ -188,36 +180,38 @@ class NetworkLoss:
             if got not in table:
                 raise ValueError(f"{name}: got {got!r}, wanted one of {', '.join(table)}")
         X = as_data("X", X, 2)
-        N, K = len(X), self.sizes[-1]
+        self.N, self.dtype = len(X), X.dtype
+        self.activation, self.loss, self.l2 = activation, loss, X.dtype.type(as_penalty(l2))
         if X.shape[1] != self.sizes[0]:
             raise ValueError(f"X: got shape {X.shape}, wanted (N, {self.sizes[0]}) for sizes {self.sizes}")
-        self.activation, self.loss, self.l2, self.dtype = activation, loss, float(as_penalty(l2)), X.dtype
         self._phi, self._phi_back = ACTIVATIONS[activation]
-        self._value, self._curve, self._draw = LOSSES[loss]
-        Y = one_hot("Y", Y, N, K, X.dtype) if loss == "cross_entropy" else self._targets(Y, N, K)
-        self.N, self.m = N, N * K
+        self._value, self._curve = LOSSES[loss]
         self._shapes = [(o, i + 1) for i, o in zip(self.sizes, self.sizes[1:])]
-        self.n = sum(o * i for o, i in self._shapes)
+        self.n, self.m = sum(o * i for o, i in self._shapes), self.N * self.sizes[-1]
+        self._X, self._Y = np.column_stack([X, np.ones(self.N, X.dtype)]), self._targets(Y)
 
-        X1 = np.vstack([X.T, np.ones(N, X.dtype)])
-        parts = -(-N // BLOCK)
-        self._inputs = [np.ascontiguousarray(x) for x in np.array_split(X1, parts, axis=1)]
-        self._targets_T = [np.ascontiguousarray(y) for y in np.array_split(Y.T, parts, axis=1)]
+        self._rows = self._split()
+        self._inputs = [self._X[rows].reshape(*shape, -1) for rows, shape in self._rows]
+        self._outputs = [self._buffers(X1)[-1] for X1 in self._inputs]
+        for y, (rows, shape) in zip(self._outputs, self._rows):
+            y[...] = self._Y[rows].reshape(y.shape)
         self._points, self._linear = (_Point(self), _Point(self)), 1
+        self._D = [self._buffers(X1) for X1 in self._inputs]       # dloss/dZ
+        self._P = [self._buffers(X1)[:-1] for X1 in self._inputs]  # phi'(Z)
+        scratch = {X1.shape: [self._buffers(X1) for _ in range(4)] for X1 in self._inputs}
+        self._scratch = [scratch[X1.shape] for X1 in self._inputs]
+        self._v = np.empty(self.n, X.dtype)
+        self._V = self._matrices(self._v)
+        self._VT = [np.empty(V.shape[::-1], X.dtype) for V in self._V]
+        # Each tile's share of a product, two terms each; the second has no first layer and no biases.
+        tiles = max(shape[0] for _, shape in self._rows)
+        self._parts = np.zeros((2, tiles, self.n), X.dtype)
 
-        def buffers(widths, b):
-            return [np.empty((w, b), X.dtype) for w in widths]
-
-        hidden, outs = self.sizes[1:-1], self.sizes[1:]
-        self._D = [buffers(outs, x.shape[1]) for x in self._inputs]    # dloss/dZ
-        self._Q = [buffers(hidden, x.shape[1]) for x in self._inputs]  # phi''(Z) * (W^T D)
-        scratch = {x.shape[1]: (buffers(outs, x.shape[1]), buffers(outs, x.shape[1]), buffers(outs, x.shape[1]))
-                   for x in self._inputs}
-        self._scratch = [scratch[x.shape[1]] for x in self._inputs]
-        self._v, self._g, self._t = (np.empty(self.n, X.dtype) for _ in range(3))
-        self._V, self._G, self._T = map(self._matrices, (self._v, self._g, self._t))
-
-    def _targets(self, Y, N, K):
+    def _targets(self, Y):
+        """Y as (N, K) in the right dtype, or ValueError."""
+        N, K = self.N, self.sizes[-1]
+        if self.loss == "cross_entropy":
+            return one_hot("Y", Y, N, K, self.dtype)
         Y = as_data("Y", Y, 1 if np.ndim(Y) == 1 and K == 1 else 2).astype(self.dtype)
         if len(Y) != N or Y.size != N * K:
             raise ValueError(f"Y: got shape {Y.shape}, wanted ({N}, {K})")
@@ -225,10 +219,33 @@ class NetworkLoss:
             raise ValueError(f"Y: got targets from {Y.min()} to {Y.max()}, wanted them in [0, 1]")
         return Y.reshape(N, K)
 
+    def _split(self):
+        """Blocks of samples as (slice, (tiles, samples a tile))."""
+        block = max(CACHE // max(self.sizes), 1)
+        tile = SMALL // max(o * i for o, i in self._shapes)
+        tile = min(block, tile) if tile >= 100 else block
+        tiles = -(-self.N // tile)
+        b, longer = divmod(self.N, tiles)
+        rows, start = [], 0
+        for count, size in ((longer, b + 1), (tiles - longer, b)):
+            while count:
+                t = min(count, max(block // size, 1))
+                rows.append((slice(start, start + t * size), (t, size)))
+                count, start = count - t, start + t * size
+        return rows
+
+    def _buffers(self, X1):
+        """An array (tiles, samples, out) for each layer; a softmax sums outputs fast if samples come last in memory."""
+        buffers = [np.empty((*X1.shape[:2], w), self.dtype) for w in self.sizes[1:]]
+        if self.loss == "cross_entropy":
+            buffers[-1] = buffers[-1].reshape(X1.shape[0], -1, X1.shape[1]).swapaxes(1, 2)
+        return buffers
+
     def _matrices(self, flat):
-        """The blocks [W, b] of a flat vector, as views (out, in + 1)."""
+        """The blocks [W, b] of flat vectors (..., n), as views (..., out, in + 1)."""
         ends = np.cumsum([o * i for o, i in self._shapes])
-        return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), self._shapes)]
+        parts = np.split(flat, ends[:-1], axis=-1)
+        return [part.reshape(flat.shape[:-1] + shape) for part, shape in zip(parts, self._shapes)]
 
     # ---- the four passes ---------------------------------------------------------------------------------------
 
@@ -239,64 +256,71 @@ class NetworkLoss:
             if p.f is not None and same_bits(p.theta, theta):
                 return p
         p = self._points[1 - self._linear]
-        p.f, p.linearized = None, False
-        p.theta[:] = theta
+        p.move(theta)
         f = 0.0
-        for A, Z, Y in zip(p.A, p.Z, self._targets_T):
-            for k, W in enumerate(p.W):
-                np.matmul(W, A[k], out=Z[k])
-                if k + 1 < len(p.W):
-                    self._phi(Z[k], A[k + 1][:-1])
+        for A, Z, Y in zip(p.A, p.Z, self._outputs):
+            for k, WT in enumerate(p.WT):
+                np.matmul(A[k], WT, out=Z[k])
+                if k + 1 < len(p.WT):
+                    self._phi(Z[k], A[k + 1][..., :-1])
             f += float(self._value(Z[-1], Y))
         finite = np.isfinite(p.theta).all()
-        p.f = f / self.N + 0.5 * self.l2 * float(p.theta @ p.theta) if finite else np.nan
+        p.f = f / self.N + 0.5 * float(self.l2 * p.theta @ p.theta) if finite else np.nan
         return p
 
     def _linearize(self, theta):
-        """The point that holds theta's linearization; the gradient of the mean loss is left in self._gradient."""
+        """The point that holds theta's linearization."""
         p = self._forward(theta)
-        if p.linearized:
-            return p
-        self._linear = self._points.index(p)
-        for c, Y in enumerate(self._targets_T):
-            D = self._D[c]
-            np.subtract(p.Z[c][-1], Y, out=D[-1])
-            D[-1] /= self.N
-            for k in reversed(range(len(p.W))):
-                self._add(c, k, D[k], p.A[c][k])
-                if k:
-                    np.matmul(p.W[k][:, :-1].T, D[k], out=D[k - 1])
-                    self._phi_back(p.Z[c][k - 1], p.A[c][k][:-1], D[k - 1], self._Q[c][k - 1])
-        self._gradient = self._g + self.dtype.type(self.l2) * p.theta
-        p.linearized = True
+        if not p.linearized:
+            here, f = self._points.index(p), p.f
+            self._points[here].f = self._points[self._linear].f = None  # until done, and the old one for good
+            self._linear, self._gradient = here, self.l2 * p.theta
+            for c, Y in enumerate(self._outputs):
+                D, P = self._D[c], self._P[c]
+                np.subtract(p.Z[c][-1], Y, out=D[-1])
+                D[-1] /= self.N
+                for k in reversed(range(1, len(p.W))):
+                    np.matmul(D[k], p.W[k][:, :-1], out=D[k - 1])
+                    self._phi_back(p.Z[c][k - 1], P[k - 1], D[k - 1])
+                self._gradient += self._weights(p, c, D)
+            p.f, p.linearized = f, True
         return p
 
-    def _add(self, c, k, D, A):
-        """Layer k's block of the gradient: D A^T of block c, added to that of the blocks before."""
-        if c == 0:
-            np.matmul(D, A.T, out=self._G[k])
-        else:
-            np.matmul(D, A.T, out=self._T[k])
-            self._G[k] += self._T[k]
+    def _weights(self, p, c, D, RA=None):
+        """D^T A for each layer, summed over the tiles of block c; with RA also the sum of self._D^T RA."""
+        tiles = len(D[0])
+        for k, G in enumerate(self._matrices(self._parts[0, :tiles])):
+            np.matmul(D[k].swapaxes(1, 2), p.A[c][k], out=G)
+        if RA is None:
+            return self._parts[0, :tiles].sum(axis=0)
+        for k, G in enumerate(self._matrices(self._parts[1, :tiles])):
+            if k:
+                np.matmul(self._D[c][k].swapaxes(1, 2), RA[k - 1], out=G[..., :-1])
+        return self._parts[:, :tiles].sum(axis=(0, 1))
 
     def _tangent(self, p, c):
-        """R-forward through block c in direction self._v: (R{Z}, R{A}), lists of (out, samples)."""
-        RZ, RA, T = self._scratch[c]
-        for k, V in enumerate(self._V):
-            np.matmul(V, p.A[c][k], out=RZ[k])
+        """R-forward through block c in direction self._v: (R{Z}, R{A})."""
+        RZ, RA, T, _ = self._scratch[c]
+        for k, VT in enumerate(self._VT):
+            np.matmul(p.A[c][k], VT, out=RZ[k])
             if k:
-                RZ[k] += np.matmul(p.W[k][:, :-1], RA[k - 1], out=T[k])
-            if k + 1 < len(p.W):
-                np.multiply(p.Z[c][k], RZ[k], out=RA[k])
+                RZ[k] += np.matmul(RA[k - 1], p.WT[k][:-1], out=T[k])
+            if k + 1 < len(RZ):
+                np.multiply(self._P[c][k], RZ[k], out=RA[k])
         return RZ, RA
 
-    def _pull(self, p, c, D):
-        """Backward through block c from D = dloss/dh, (K, samples): adds to self._G."""
-        for k in reversed(range(len(p.W))):
-            self._add(c, k, D, p.A[c][k])
-            if k:
-                D = np.matmul(p.W[k][:, :-1].T, D, out=self._scratch[c][0][k - 1])
-                D *= p.Z[c][k - 1]
+    def _direct(self, v):
+        self._v[:] = as_vector("v", v, self.n, self.dtype)
+        for VT, V in zip(self._VT, self._V):
+            VT[...] = V.T
+
+    def _pull(self, p, c, U):
+        """J^T u of block c: backward from U (tiles, samples, K)."""
+        D = self._scratch[c][0][:-1] + [U]
+        for k in reversed(range(1, len(p.W))):
+            np.matmul(D[k], p.W[k][:, :-1], out=D[k - 1])
+            D[k - 1] *= self._P[c][k - 1]
+        return self._weights(p, c, D)
 
     # ---- the interface -----------------------------------------------------------------------------------------
 
@@ -315,51 +339,51 @@ class NetworkLoss:
     def hessp(self, theta, v):
         """The Hessian at theta times v, (n,): exact, by the R-operator (Pearlmutter 1994)."""
         p = self._linearize(theta)
-        self._v[:] = as_vector("v", v, self.n, self.dtype)
-        for c in range(len(self._inputs)):
-            A, P, D, Q, T = p.A[c], p.Z[c], self._D[c], self._Q[c], self._scratch[c][2]
+        self._direct(v)
+        Hv = self.l2 * self._v
+        for c, (P, D, Q) in enumerate(zip(self._P, self._D, p.Z)):
             RZ, RA = self._tangent(p, c)
-            self._curve(P[-1], RZ[-1])
-            RZ[-1] /= self.N
-            for k in reversed(range(len(p.W))):
-                self._add(c, k, RZ[k], A[k])
-                if k:
-                    self._G[k][:, :-1] += np.matmul(D[k], RA[k - 1].T, out=self._T[k][:, :-1])
-                    RD = np.matmul(self._V[k][:, :-1].T, D[k], out=RA[k - 1])
-                    RD += np.matmul(p.W[k][:, :-1].T, RZ[k], out=T[k - 1])
-                    RD *= P[k - 1]
-                    RZ[k - 1] *= Q[k - 1]
-                    RZ[k - 1] += RD
-        return self._g + self.dtype.type(self.l2) * self._v
+            RD = RZ
+            self._curve(Q[-1], RD[-1])
+            RD[-1] /= self.N
+            for k in reversed(range(1, len(p.W))):
+                RZ[k - 1] *= Q[k - 1]
+                E = np.matmul(RD[k], p.W[k][:, :-1], out=self._scratch[c][2][k - 1])
+                E += np.matmul(D[k], self._V[k][:, :-1], out=self._scratch[c][3][k - 1])
+                E *= P[k - 1]
+                RD[k - 1] += E
+            Hv += self._weights(p, c, RD, RA)
+        return Hv
 
     @np.errstate(all="ignore")
     def ggnp(self, theta, v):
         """The Gauss-Newton matrix J^T loss''(h) J + l2 I at theta times v, (n,) (Schraudolph 2002)."""
         p = self._linearize(theta)
-        self._v[:] = as_vector("v", v, self.n, self.dtype)
-        for c in range(len(self._inputs)):
+        self._direct(v)
+        Gv = self.l2 * self._v
+        for c, Z in enumerate(p.Z):
             U = self._tangent(p, c)[0][-1]
-            self._curve(p.Z[c][-1], U)
+            self._curve(Z[-1], U)
             U /= self.N
-            self._pull(p, c, U)
-        return self._g + self.dtype.type(self.l2) * self._v
+            Gv += self._pull(p, c, U)
+        return Gv
 
     @np.errstate(all="ignore")
     def jvp(self, theta, v):
         """J v, (m,): how the outputs change with theta in direction v."""
         p = self._linearize(theta)
-        self._v[:] = as_vector("v", v, self.n, self.dtype)
-        columns = [self._tangent(p, c)[0][-1].copy() for c in range(len(self._inputs))]
-        return np.hstack(columns).T.reshape(-1)
+        self._direct(v)
+        Jv = np.empty((self.N, self.sizes[-1]), self.dtype)
+        for c, (rows, shape) in enumerate(self._rows):
+            Jv[rows] = self._tangent(p, c)[0][-1].reshape(-1, self.sizes[-1])
+        return Jv.reshape(-1)
 
     @np.errstate(all="ignore")
     def vjp(self, theta, u):
         """J^T u, (n,), for u (m,) or (N, K) in the space of outputs."""
         p = self._linearize(theta)
         u = as_vector("u", np.reshape(u, -1), self.m, self.dtype).reshape(self.N, -1)
-        for c, U in enumerate(np.array_split(u.T, len(self._inputs), axis=1)):
-            self._pull(p, c, U)
-        return self._g.copy()
+        return sum(self._pull(p, c, u[rows].reshape(*shape, -1)) for c, (rows, shape) in enumerate(self._rows))
 
     def predict(self, theta, X):
         """The outputs h (N', K), logits for the classifiers, for inputs X (N', d)."""
@@ -390,41 +414,26 @@ class NetworkLoss:
             W[...] = rng.standard_normal(W.shape) * (scale / np.sqrt(W.shape[1]))
         return theta
 
-    # ---- other views of the same loss --------------------------------------------------------------------------
-
     def subsample(self, rows):
         """The same loss on some samples: `rows` is an index array, a mask or a slice."""
-        X, Y = (np.hstack(parts).T[rows] for parts in (self._inputs, self._targets_T))
-        return NetworkLoss(self.sizes, X[:, :-1], Y, self.activation, self.loss, self.l2)
+        return NetworkLoss(self.sizes, self._X[rows, :-1], self._Y[rows], self.activation, self.loss, self.l2)
 
     def __reduce__(self):
-        X, Y = (np.hstack(parts).T for parts in (self._inputs, self._targets_T))
-        return NetworkLoss, (self.sizes, X[:, :-1], Y, self.activation, self.loss, self.l2)
+        """Copies and pickles are made anew: buffers and their views would not stay together."""
+        return NetworkLoss, (self.sizes, self._X[:, :-1], self._Y, self.activation, self.loss, self.l2)
 
     @np.errstate(all="ignore")
     def kronecker(self, theta, damping=1e-3, seed=0):
-        """A function v -> M^-1 v (n,), M the Kronecker-factored Gauss-Newton matrix (Martens & Grosse 2015, sec. 3).
+        """A function v -> M^-1 v, (n,) to (n,), M the Kronecker-factored Gauss-Newton matrix at theta + damping I.
 
-        Per layer M = E[a a^T] (x) E[d d^T] + (damping + l2) I, with a the inputs (ones included) and d the derivative
-        of one sample's loss with its label drawn from the model's own prediction. Symmetric positive definite.
+        Symmetric positive definite, for use as a preconditioner; it costs about 1.4 gradients and an
+        eigendecomposition for each side of each layer. See `utils/kronecker.py` (Martens & Grosse 2015).
         """
-        p, rng, factors = self._linearize(theta), np.random.default_rng(seed), []
-        AA, DD = ([np.zeros((s[i], s[i])) for s in self._shapes] for i in (1, 0))
-        for A, P in zip(p.A, p.Z):
-            D = (P[-1] - self._draw(P[-1], rng)).astype(self.dtype)
+        p, rng = self._linearize(theta), np.random.default_rng(seed)
+        inputs, slopes = [[0] * len(p.W) for _ in "AD"]
+        for A, Z, P in zip(p.A, p.Z, self._P):
+            D = drawn_slope(self.loss, Z[-1], rng).astype(self.dtype)
             for k in reversed(range(len(p.W))):
-                AA[k] += A[k] @ A[k].T / self.N
-                DD[k] += D @ D.T / self.N
-                if k:
-                    D = P[k - 1] * (p.W[k][:, :-1].T @ D)
-        for aa, dd in zip(AA, DD):
-            (la, Qa), (ld, Qd) = np.linalg.eigh(aa), np.linalg.eigh(dd)
-            factors.append((Qa, Qd, np.outer(ld.clip(0), la.clip(0)) + (damping + self.l2)))
-
-        def solve(v):
-            v = as_vector("v", v, self.n, self.dtype)
-            parts = [Qd @ ((Qd.T @ R @ Qa) / scale) @ Qa.T
-                     for R, (Qa, Qd, scale) in zip(self._matrices(v), factors)]
-            return np.concatenate([part.reshape(-1) for part in parts]).astype(self.dtype)
-
-        return solve
+                inputs[k], slopes[k] = inputs[k] + gram(A[k]) / self.N, slopes[k] + gram(D) / self.N
+                D = (D @ p.W[k][:, :-1]) * P[k - 1] if k else None
+        return kronecker_inverse(inputs, slopes, damping + float(self.l2))
