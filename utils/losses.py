@@ -74,6 +74,14 @@ def same_bits(a, b):
     return np.array_equal(a.view(bits), b.view(bits))
 
 
+def dense_hessian(loss, x):
+    """The Hessian of a loss at x as a symmetric matrix (n, n), by n products; ValueError if n > 2000."""
+    if loss.n > 2000:
+        raise ValueError(f"x: got {loss.n} entries, wanted at most 2000 for a Hessian as a matrix; use hessp")
+    H = np.column_stack([loss.hessp(x, e) for e in np.eye(loss.n)])
+    return (H + H.T) / 2
+
+
 class _LinearLoss:
     """f(x) = l(A x) + 1/2 sum l2 x^2, for subclasses that say `_value`, `_slope` and `_curvature` of l."""
 
@@ -132,9 +140,8 @@ class _LinearLoss:
         return self._adjoint(as_vector("u", np.reshape(u, -1), self.m, self._A.dtype))
 
     def hess(self, x):
-        """The Hessian at x as a matrix, (n, n): n products."""
-        H = np.column_stack([self.hessp(x, e) for e in np.eye(self.n, dtype=self._A.dtype)])
-        return (H + H.T) / 2
+        """The Hessian at x as a matrix, (n, n), by n products; ValueError if n > 2000."""
+        return dense_hessian(self, x)
 
     @staticmethod
     def _curve(weights, Av):
