@@ -2,7 +2,12 @@
 from .answers import keep, kept
 from .data import breast_cancer, diabetes, digits, standardized
 from .exercises import answered, check, progress
-from .figures import filter_plot, show
+from .figures import convergence_plot, filter_plot, show
+from .krylov import cg, cgls, lanczos, steihaug
+from .losses import LeastSquares, LogisticRegression, SoftmaxRegression
+from .network import NetworkLoss
+from .trace import Trace
 
-__all__ = ["answered", "breast_cancer", "check", "diabetes", "digits", "filter_plot", "keep", "kept", "progress",
-           "show", "standardized"]
+__all__ = ["LeastSquares", "LogisticRegression", "NetworkLoss", "SoftmaxRegression", "Trace", "answered", "breast_cancer",
+           "cg", "cgls", "check", "convergence_plot", "diabetes", "digits", "filter_plot", "keep", "kept", "lanczos",
+           "progress", "show", "standardized", "steihaug"]

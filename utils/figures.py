@@ -29,7 +29,8 @@ SPARE = [dict(color=BLUE, linestyle="-", marker="o"), dict(color=ORANGE, linesty
 plt.rcParams.update({
     "figure.figsize": (6.4, 4.0), "figure.dpi": 100, "figure.constrained_layout.use": True,
     "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11, "legend.fontsize": 10,
-    "xtick.labelsize": 10, "ytick.labelsize": 10, "axes.titlelocation": "left", "legend.frameon": False,
+    "xtick.labelsize": 10, "ytick.labelsize": 10, "axes.titlelocation": "left", "legend.frameon": True,
+    "legend.framealpha": 0.9, "legend.edgecolor": "none",
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": GREY, "lines.linewidth": 1.8,
     "lines.markersize": 6,
 })
@@ -87,3 +88,22 @@ def filter_factors(A, b, solutions):
     keep &= np.abs(U.T @ b) > 1e-12 * np.linalg.norm(b)
     learned = (U.T @ b)[keep] / s[keep]
     return s[keep], {name: (Vt @ x)[keep] / learned for name, x in solutions.items()}
+
+
+def convergence_plot(curves, ylabel, title, theory=None, xlabel="cost (gradient-equivalents)"):
+    """Progress against honest cost, semilogarithmic: curves {name: (cost (k,), values (k,))}, at most four.
+
+    `theory`, of the same form, holds predictions: drawn as wide pale lines under the measured curves, named
+    in the legend. Values that are not positive are not drawn. Returns (fig, ax).
+    """
+    if len(curves) > 4:
+        raise ValueError(f"curves: at most 4 can be told apart, {len(curves)} came")
+    fig, ax = plt.subplots()
+    for name, (cost, values) in (theory or {}).items():
+        ax.plot(cost, values, color=PALE, linewidth=5, solid_capstyle="butt", label=name, zorder=0)
+    for k, (name, (cost, values)) in enumerate(curves.items()):
+        ax.plot(cost, values, label=name, markevery=max(1, len(values) // 8), **style(name, k))
+    ax.set_yscale("log", nonpositive="mask")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.legend()
+    return fig, ax
