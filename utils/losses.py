@@ -18,13 +18,21 @@ import numpy as np
 from scipy.special import expit
 
 
+def _real(name, value, wanted):
+    """`value` as an array of real numbers, or ValueError."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: got {repr(value)[:60]}, wanted {wanted} real numbers")
+    return array
+
+
 def as_data(name, value, ndim):
     """A C-ordered floating copy of `value` (float32 stays, all else becomes float64), finite and not empty."""
-    try:
-        array = np.array(value, order="C")
-        array = array.astype(np.float32 if array.dtype == np.float32 else np.float64, copy=False)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: got {type(value).__name__} that is no array of real numbers") from None
+    array = _real(name, value, "an array of")
+    array = np.array(array, np.float32 if array.dtype == np.float32 else np.float64, order="C")
     if array.ndim != ndim or array.size == 0:
         raise ValueError(f"{name}: got shape {array.shape}, wanted {ndim} dimension(s) and at least one entry")
     if not np.isfinite(array).all():
@@ -34,10 +42,7 @@ def as_data(name, value, ndim):
 
 def as_vector(name, value, n, dtype):
     """`value` as a contiguous (n,) array of `dtype`; not a copy if it is one already. NaN and inf may pass."""
-    try:
-        array = np.ascontiguousarray(value, dtype)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: got {type(value).__name__}, wanted {n} real numbers") from None
+    array = np.ascontiguousarray(_real(name, value, n), dtype)
     if array.shape != (n,):
         raise ValueError(f"{name}: got shape {array.shape}, wanted ({n},)")
     return array
@@ -45,7 +50,7 @@ def as_vector(name, value, n, dtype):
 
 def as_penalty(l2, shapes=((),)):
     """`l2` as a float array: finite, non-negative, of one of the shapes wanted."""
-    array = np.array(l2, dtype=float)
+    array = _real("l2", l2, "non-negative").astype(float)
     if array.shape not in shapes:
         raise ValueError(f"l2: got shape {array.shape}, wanted {' or '.join(map(str, shapes))}")
     if not (np.isfinite(array).all() and (array >= 0).all()):

@@ -27,7 +27,7 @@ from utils.kronecker import gram, kronecker_inverse
 from utils.losses import as_data, as_penalty, as_vector, dense_hessian, one_hot, same_bits
 from utils.pointwise import ACTIVATIONS, LOSSES
 
-CACHE = 2**16  # numbers in the widest array of a block
+CACHE = 2**17  # numbers in the widest array of a block
 SMALL = 10**6  # OpenBLAS multiplies (m, k) by (k, n) without copying them first if m k n is at most this
 
 
