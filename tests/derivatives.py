@@ -65,6 +65,14 @@ def check_cache_is_invisible(make_losses, points, rng, calls=60):
             got *= 0  # what is returned is the caller's
 
 
+def near_points(rng, n):
+    """Three points (3, n) of which each two differ in one entry only: a cache must look at all of x."""
+    points = np.tile(rng.standard_normal(n), (3, 1))
+    points[1, 0] += 1
+    points[2, -1] += 1
+    return points
+
+
 def check_arguments_unchanged(loss, x, rng):
     """Read-only arguments are accepted, and no call changes x, v or u, or returns a view of them."""
     v, u = rng.standard_normal(loss.n), rng.standard_normal(loss.m)

@@ -13,18 +13,30 @@ positive definite for c > 0, so that conjugate gradients may use it as a precond
 import numpy as np
 
 
-def gram(rows):
-    """The sum of r r^T over rows (..., w), as float64 (w, w)."""
-    rows = rows.reshape(-1, rows.shape[-1])
-    return (rows.T @ rows).astype(float)
+def factors(A, Z, P, W, draw, seed):
+    """Each layer's means A (in + 1, in + 1) and S (out, out), from a network's forward pass.
+
+    A, Z and P are the inputs, outputs (of the last layer: predictions) and phi' of each block of samples, W the
+    layers' [W, b], draw(predictions, rng) the targets.
+    """
+    rng, N = np.random.default_rng(seed), sum(z[-1].shape[0] * z[-1].shape[1] for z in Z)
+    AA, SS = ([np.zeros((w.shape[axis], w.shape[axis])) for w in W] for axis in (1, 0))
+    for a, z, p in zip(A, Z, P):
+        d = (z[-1] - draw(z[-1], rng)).astype(W[0].dtype)
+        for k in reversed(range(len(W))):
+            for total, rows in ((AA[k], a[k]), (SS[k], d)):
+                rows = rows.reshape(-1, rows.shape[-1])
+                total += rows.T @ rows / N
+            d = (d @ W[k][:, :-1]) * p[k - 1][..., :-1] if k else d
+    return AA, SS
 
 
-def kronecker_inverse(A, S, c):
-    """v -> M^-1 v, flat (n,) to (n,), from each layer's A (in + 1, in + 1) and S (out, out), and c > 0."""
+def kronecker_inverse(A, Z, P, W, draw, c, seed):
+    """v -> M^-1 v, flat (n,) to (n,), for c > 0; the other arguments are those of `factors`."""
     if not (np.isfinite(c) and c > 0):
-        raise ValueError(f"damping + l2: got {c}, wanted a finite positive number")
+        raise ValueError(f"damping: got {c} with l2 added, wanted a finite positive number")
     layers = []
-    for aa, ss in zip(A, S):
+    for aa, ss in zip(*factors(A, Z, P, W, draw, seed)):
         (la, Qa), (ls, Qs) = np.linalg.eigh(aa), np.linalg.eigh(ss)
         layers.append((Qa, Qs, np.outer(ls.clip(0), la.clip(0)) + c))
     ends = np.cumsum([scale.size for _, _, scale in layers])

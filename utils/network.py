@@ -9,26 +9,27 @@ With D = dloss/dZ for each layer, and R{.} the derivative in a direction v = (V,
   R-backward  (H v)_k = R{D_k}^T A_k + D_k^T R{A_k}        R{D_{k-1}} = phi'(Z_{k-1}) * (R{D_k} W_k + D_k V_k)
               from R{D_last} = loss''(h) R{h}                          + phi''(Z_{k-1}) * (D_k W_k) * R{Z_{k-1}}
 
-Two lines are the gradient, all four the Hessian product (Pearlmutter 1994, the R-operator). R-forward alone is J v,
-the backward line started from u is J^T u, and R-forward, loss''(h), backward is the Gauss-Newton product
+Two lines are the gradient, all four the Hessian product (Pearlmutter 1994, the R-operator). R-forward alone is
+J v, the backward line started from u is J^T u, and R-forward, loss''(h), backward is the Gauss-Newton product
 G v = J^T loss''(h) J v (Schraudolph 2002). Products at one point share its forward and backward pass.
 
-The code is these lines (plain in `tests/test_network.py`), arranged for speed. Each A ends in a column of ones, so
-that [W, b] is one block of theta and a layer one matrix product; what is multiplied with A entry by entry ends in a
-column of zeros, so that all arrays are contiguous. Samples go through in blocks that stay in the cache, a block
-being a stack of tiles small enough for BLAS to multiply without copying. Buffers are allocated once. Two points are
-kept: a trial `fun(x + p)` uses the one without the linearization, so that products at x stay cheap if it is
-rejected, and its forward pass is the next gradient's if it is accepted.
+The code is these lines (plain in `tests/test_network.py`), arranged for speed. Each A ends in a column of ones,
+so that [W, b] is one block of theta and a layer one matrix product; what meets A entry by entry ends in a column
+of zeros, so that all arrays are contiguous. Samples go through in blocks that stay in the cache, a block being a
+stack of tiles small enough for BLAS to multiply without copying. Buffers are allocated once. Two points are kept:
+a trial `fun(x + p)` uses the one without the linearization, so that products at x stay cheap if it is rejected,
+and its forward pass is the next gradient's if it is accepted.
 """
 
 import numpy as np
 
-from utils.kronecker import gram, kronecker_inverse
-from utils.losses import as_data, as_penalty, as_vector, dense_hessian, one_hot, same_bits
-from utils.pointwise import ACTIVATIONS, LOSSES
+from utils.kronecker import kronecker_inverse
+from utils.losses import as_data, as_penalty, as_vector, dense_hessian
+from utils.pointwise import ACTIVATIONS, LOSSES, targets
 
 CACHE = 2**17  # numbers in the widest array of a block
 SMALL = 10**6  # OpenBLAS multiplies (m, k) by (k, n) without copying them first if m k n is at most this
+TILE = 100  # fewer samples than this in a tile do not pay
 
 
 class _Point:
@@ -60,8 +61,8 @@ class NetworkLoss:
     l2          penalty on all parameters, biases included
 
     theta (n,) holds for each layer the (out, in + 1) matrix [W, b] in C order. Outputs h of all samples count as
-    one vector (m,), m = N K, in C order of (N, K). Data are copied, arguments never changed, returned arrays are
-    the caller's. What was computed at a theta is found again by its content. One object serves one thread.
+    one vector (m,), m = N K, in C order of (N, K). Data are copied, arguments never changed, returned arrays the
+    caller's. What was computed at a theta is found again by its content. One object serves one thread.
     ValueError: empty data, NaN or inf, shapes that do not fit, labels out of range, unknown names, negative l2.
     """
 
@@ -81,7 +82,8 @@ class NetworkLoss:
         self._value, self._curve, self._draw = LOSSES[loss]
         self._shapes = [(o, i + 1) for i, o in zip(self.sizes, self.sizes[1:])]
         self.n, self.m = sum(o * i for o, i in self._shapes), self.N * self.sizes[-1]
-        self._X, self._Y = np.column_stack([X, np.ones(self.N, X.dtype)]), self._targets(Y)
+        self._X = np.column_stack([X, np.ones(self.N, X.dtype)])
+        self._Y = targets(loss, Y, self.N, self.sizes[-1], X.dtype)
 
         self._blocks = self._split()
         self._inputs = [self._X[rows].reshape(*shape, -1) for rows, shape in self._blocks]
@@ -101,31 +103,20 @@ class NetworkLoss:
         self._parts = {t: (parts[:, :t], self._matrices(parts[0, :t]), self._matrices(parts[1, :t]))
                        for _, (t, _) in self._blocks}
 
-    def _targets(self, Y):
-        """Y as (N, K) in the right dtype, or ValueError."""
-        N, K = self.N, self.sizes[-1]
-        if self.loss == "cross_entropy":
-            return one_hot("Y", Y, N, K, self.dtype)
-        Y = as_data("Y", Y, 1 if np.ndim(Y) == 1 and K == 1 else 2).astype(self.dtype)
-        if len(Y) != N or Y.size != N * K:
-            raise ValueError(f"Y: got shape {Y.shape}, wanted ({N}, {K})")
-        if self.loss == "binary_cross_entropy" and not (0 <= Y.min() and Y.max() <= 1):
-            raise ValueError(f"Y: got targets from {Y.min()} to {Y.max()}, wanted them in [0, 1]")
-        return Y.reshape(N, K)
-
     def _split(self):
         """The samples as blocks (slice, (tiles, samples a tile)); tiles differ by one sample at most."""
         block = max(CACHE // max(self.sizes), 1)
         small = SMALL // max(o * i for o, i in self._shapes)
-        tile = min(block, small) if small >= 100 else block
+        tile = min(block, small) if small >= TILE else block
         tiles = -(-self.N // tile)
-        size, longer = divmod(self.N, tiles)
+        shorter, longer = divmod(self.N, tiles)
         blocks, start = [], 0
-        for count, size in ((longer, size + 1), (tiles - longer, size)):
-            for left in range(count, 0, -max(block // size, 1)):
-                t = min(left, max(block // size, 1))
-                blocks.append((slice(start, start + t * size), (t, size)))
-                start += t * size
+        for count, size in ((longer, shorter + 1), (tiles - longer, shorter)):
+            most = max(block // max(size, 1), 1)
+            for left in range(count, 0, -most):
+                stop = start + min(left, most) * size
+                blocks.append((slice(start, stop), (min(left, most), size)))
+                start = stop
         return blocks
 
     def _buffers(self, X1):
@@ -148,7 +139,7 @@ class NetworkLoss:
         """The point with theta's forward pass and f."""
         theta = as_vector("theta", theta, self.n, self.dtype)
         for p in self._points:
-            if p.f is not None and same_bits(p.theta, theta):
+            if p.f is not None and np.array_equal(p.theta, theta):
                 return p
         p = self._points[1 - self._here]
         p.move(theta)
@@ -160,7 +151,7 @@ class NetworkLoss:
                     self._phi(Z[k], A[k + 1])
                     A[k + 1][..., -1] = 1
             total += float(self._value(Z[-1], Y))
-        p.f = total / self.N + 0.5 * self.l2 * float(theta @ theta) if np.isfinite(theta).all() else np.nan
+        p.f = total / self.N + 0.5 * float(self._penalty(theta) @ theta)  # 0 * inf is NaN
         return p
 
     def _linearize(self, theta):
@@ -282,11 +273,9 @@ class NetworkLoss:
         """J^T u, (n,), for u (m,) or (N, K) in the space of outputs."""
         u = as_vector("u", np.reshape(u, -1), self.m, self.dtype).reshape(self.N, -1)
         p = self._linearize(theta)
-        return sum(self._pull(p, c, u[rows].reshape(*shape, -1)) for c, (rows, shape) in enumerate(self._blocks))
+        return sum(self._pull(p, c, u[at].reshape(*shape, -1)) for c, (at, shape) in enumerate(self._blocks))
 
-    def hess(self, theta):
-        """The Hessian at theta as a matrix, (n, n), by n products; ValueError if n > 2000."""
-        return dense_hessian(self, theta)
+    hess = dense_hessian
 
     @np.errstate(all="ignore")
     def predict(self, theta, X):
@@ -302,7 +291,7 @@ class NetworkLoss:
         return A @ layers[-1][0].T + layers[-1][1]
 
     def layers(self, theta):
-        """[(W, b), ...] with W (out, in) and b (out,), views of theta: what is written to them is in theta."""
+        """[(W, b), ...], W (out, in) and b (out,), as views of theta: what is written to them is in theta."""
         theta = np.asarray(theta)
         if theta.shape != (self.n,):
             raise ValueError(f"theta: got shape {theta.shape}, wanted ({self.n},)")
@@ -327,17 +316,11 @@ class NetworkLoss:
 
     @np.errstate(all="ignore")
     def kronecker(self, theta, damping=1e-3, seed=0):
-        """v -> M^-1 v, (n,) to (n,), M the Kronecker-factored Gauss-Newton matrix at theta + (damping + l2) I.
+        """v -> M^-1 v, (n,) to (n,), M the Kronecker-factored Gauss-Newton matrix + (damping + l2) I at theta.
 
-        Symmetric positive definite; targets are drawn once for each sample. See `utils/kronecker.py`.
+        Symmetric positive definite; a target is drawn for each sample. See `utils/kronecker.py`.
         """
-        p, rng = self._linearize(theta), np.random.default_rng(seed)
+        p = self._linearize(theta)
         if not np.isfinite(p.f):
             raise ValueError(f"theta: got a loss of {p.f}, wanted a theta with a finite one")
-        inputs, slopes = [[0] * len(p.W) for _ in range(2)]
-        for A, Z, P in zip(p.A, p.Z, self._P):
-            D = (Z[-1] - self._draw(Z[-1], rng)).astype(self.dtype)
-            for k in reversed(range(len(p.W))):
-                inputs[k], slopes[k] = inputs[k] + gram(A[k]) / self.N, slopes[k] + gram(D) / self.N
-                D = (D @ p.W[k][:, :-1]) * P[k - 1][..., :-1] if k else D
-        return kronecker_inverse(inputs, slopes, damping + self.l2)
+        return kronecker_inverse(p.A, p.Z, self._P, p.W, self._draw, damping + self.l2, seed)

@@ -9,16 +9,16 @@ A loss of outputs h and targets y, both (tiles, samples, K), is three:
     curve(s, u)          turns u into loss''(h) u
     draw(s, rng)         targets at random from the model's own predictions s, in the sense that E[s - y] = 0 and
                          E[(s - y)(s - y)^T] = loss''(h): for sampling the Gauss-Newton matrix (Martens 2010)
-The softmax and the logistic function are computed without overflow at any h.
 """
 
 import numpy as np
 
+from utils.losses import as_data, one_hot
+
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)), without overflow."""
-    e = np.exp(-abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+    """1 / (1 + exp(-z)); exact too where exp overflows (callers silence the warning)."""
+    return 1 / (1 + np.exp(-z))
 
 
 def tanh(z, a):
@@ -130,3 +130,15 @@ LOSSES = {
     "squared": (squared, squared_curve, squared_draw),
     "binary_cross_entropy": (binary_cross_entropy, binary_cross_entropy_curve, binary_cross_entropy_draw),
 }
+
+
+def targets(loss, Y, N, K, dtype):
+    """Y as targets (N, K) of this loss, or ValueError."""
+    if loss == "cross_entropy":
+        return one_hot("Y", Y, N, K, dtype)
+    Y = as_data("Y", Y, 1 if np.ndim(Y) == 1 and K == 1 else 2).astype(dtype)
+    if len(Y) != N or Y.size != N * K:
+        raise ValueError(f"Y: got shape {Y.shape}, wanted ({N}, {K})")
+    if loss == "binary_cross_entropy" and not (0 <= Y.min() and Y.max() <= 1):
+        raise ValueError(f"Y: got targets from {Y.min()} to {Y.max()}, wanted them in [0, 1]")
+    return Y.reshape(N, K)
