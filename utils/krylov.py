@@ -24,6 +24,7 @@ class Solution(NamedTuple):
     stop: str  # "tolerance", "budget", "boundary", "negative curvature" (some d'Hd <= 0) or "not finite"
     products: int  # of H; in cgls pairs of Av and A'u
     model: float  # q(x); in cgls |Ax - b|^2 / 2
+    norm: float = np.nan  # in steihaug: |p|, as its region measures it
 
 
 class Ritz(NamedTuple):
@@ -115,7 +116,7 @@ def steihaug(H, g, delta, tol=1e-10, maxiter=None, M=None):
         p, Mp, r = p + alpha * d, Mp + alpha * Md, r + alpha * Hd
         y = M(r)
         d, Md = -y + (r @ y) / ry * d, -r + (r @ y) / ry * Md
-    return Solution(p, stop, products, (p @ r + p @ g) / 2)  # p'Hp = p'(r - g)
+    return Solution(p, stop, products, (p @ r + p @ g) / 2, np.sqrt(p @ Mp))  # p'Hp = p'(r - g)
 
 
 def lanczos(H, n, k=None, tol=0.0, seed=0):
