@@ -187,7 +187,8 @@ class _Memory:
     def add(self, s, y):
         """Learn that Hs = y, where the curvature is positive. Was it learned?"""
         fits = self.pairs.maxlen > 0 and s @ y > 1e-8 * np.linalg.norm(s) * np.linalg.norm(y)
-        self.pairs.extend([(s, y, 1 / (s @ y))] * fits)
+        if fits:
+            self.pairs.append((s, y, 1 / (s @ y)))
         return fits
 
     def __call__(self, r):
