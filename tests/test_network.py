@@ -485,7 +485,7 @@ X, Y = np.ones((3, 2)), np.array([0, 1, 1])
     (lambda: NetworkLoss([2, 2], X, Y).hessp(np.zeros(6), np.zeros(7)), ["v:", "(7,)", "(6,)"]),
     (lambda: NetworkLoss([2, 2], X, Y).vjp(np.zeros(6), np.zeros(7)), ["u:", "(7,)", "(6,)"]),
     (lambda: NetworkLoss([2, 2], X, Y).predict(np.zeros(6), np.zeros((1, 3))), ["X:", "(1, 3)", "(N, 2)"]),
-    (lambda: NetworkLoss([2, 2], X, Y).kronecker(np.full(6, np.nan)), ["theta:", "nan", "finite"]),
+    (lambda: NetworkLoss([2, 2], X, Y).kronecker(np.full(6, np.nan)), ["theta:", "NaN", "finite"]),
     (lambda: NetworkLoss([2, 2], X, Y).kronecker(np.zeros(6), damping=0), ["damping", "0", "positive"]),
     (lambda: NetworkLoss([2, 2], X, Y).kronecker(np.zeros(6))(np.zeros(5)), ["v:", "(5,)", "(6,)"]),
     (lambda: NetworkLoss([1000, 2], np.ones((3, 1000)), Y).hess(np.zeros(2002)), ["x:", "2002", "hessp"]),

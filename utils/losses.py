@@ -6,12 +6,13 @@
     J v    = A v,   J^T u = A^T u                       jvp(x, v) (m,), vjp(x, u) (n,)
 
 A linear model is its own linearization, so the Gauss-Newton product `ggnp` equals `hessp` (Schraudolph 2002).
-Three functions l make three models: least squares, logistic regression (McCullagh & Nelder 1989, sec. 4.4) and
-softmax regression (Bishop 2006, sec. 4.3.4).
+Three functions l make three models: least squares, logistic regression (McCullagh & Nelder 1989, sec. 4.4)
+and softmax regression (Bishop 2006, sec. 4.3.4).
 
-The data are copied at construction, arguments are never changed, and the outputs A x are kept for the last x by
-its content: calling in any order, or changing x in place between two calls, can only change the time taken.
-One object serves one thread. Bad input raises ValueError that names the argument, what came and what was wanted.
+The data are copied at construction, arguments are never changed, and the outputs A x are kept for the last x
+by its content: calling in any order, or changing x in place between two calls, can only change the time
+taken. One object serves one thread. Bad input raises ValueError that names the argument, what came and what
+was wanted.
 """
 
 import numpy as np
@@ -30,18 +31,18 @@ def _real(name, value, wanted):
 
 
 def as_data(name, value, ndim):
-    """A C-ordered floating copy of `value` (float32 stays, all else becomes float64), finite and not empty."""
+    """A copy of `value`, float32 if it was, else float64: C-ordered, finite and not empty."""
     array = _real(name, value, "an array of")
     array = np.array(array, np.float32 if array.dtype == np.float32 else np.float64, order="C")
     if array.ndim != ndim or array.size == 0:
-        raise ValueError(f"{name}: got shape {array.shape}, wanted {ndim} dimension(s) and at least one entry")
+        raise ValueError(f"{name}: got shape {array.shape}, wanted {ndim} dimension(s), at least one entry")
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: got NaN or inf, wanted finite numbers")
     return array
 
 
 def as_vector(name, value, n, dtype):
-    """`value` as a contiguous (n,) array of `dtype`; not a copy if it is one already. NaN and inf may pass."""
+    """`value` as a contiguous (n,) array of `dtype`, itself if it is one already. NaN and inf may pass."""
     array = np.ascontiguousarray(_real(name, value, n), dtype)
     if array.shape != (n,):
         raise ValueError(f"{name}: got shape {array.shape}, wanted ({n},)")
@@ -170,10 +171,10 @@ class LeastSquares(_LinearLoss):
 
 
 class LogisticRegression(_LinearLoss):
-    """f(x) = sum_i log(1 + exp(-s_i a_i^T x)) + 1/2 sum_j l2_j x_j^2 with signs s = 2 y - 1: a sum, no 1/m.
+    """f(x) = sum_i log(1 + exp(-s_i a_i^T x)) + 1/2 sum_j l2_j x_j^2, signs s = 2 y - 1: a sum, no 1/m.
 
-    A (m, n) is used as it is (put a column of ones in it for an intercept), y (m,) holds 0 and 1, l2 is a number or
-    one for each coefficient, (n,), so that the intercept can be free. With p = 1 / (1 + exp(-A x)):
+    A (m, n) is used as it is (put a column of ones in it for an intercept), y (m,) holds 0 and 1, l2 is a
+    number or one for each coefficient, (n,), so that the intercept can be free. With p = 1 / (1 + exp(-A x)):
     g = A^T (p - y) + l2 * x,  H = A^T diag(p (1 - p)) A + diag(l2)  (McCullagh & Nelder 1989, sec. 4.4).
     ValueError: empty, NaN or inf, shapes that do not fit, labels other than 0 and 1, negative l2.
     """
@@ -198,11 +199,12 @@ class LogisticRegression(_LinearLoss):
 
 
 class SoftmaxRegression(_LinearLoss):
-    """f = mean_i ( logsumexp(h_i) - h_i[y_i] ) + 1/2 l2 ||theta||^2, logits h_i = W x_i + c: a mean over samples.
+    """f = mean_i (logsumexp(h_i) - h_i[y_i]) + 1/2 l2 ||theta||^2, logits h_i = W x_i + c: a MEAN.
 
-    X (N, d) holds the raw features (the class adds the biases), y labels (N,) in 0..K-1, where K is the largest label
-    plus one, or targets (N, K) whose rows are probabilities. theta (K (d + 1),) holds the rows [W_k, c_k], as in
-    `NetworkLoss([d, K], X, y)`; outputs are the N K logits, in C order of (N, K). The penalty counts all of theta.
+    X (N, d) holds the raw features (the class adds the biases), y labels (N,) in 0..K-1, where K is the
+    largest label plus one, or targets (N, K) whose rows are probabilities. theta (K (d + 1),) holds the rows
+    [W_k, c_k], as in `NetworkLoss([d, K], X, y)`; outputs are the N K logits, in C order of (N, K). The
+    penalty counts all of theta.
     With P = softmax(h):  G = (P - Y)^T [X, 1] / N,  and l'' u = (P * u - P (P * u).sum()) / N a sample
     (Bishop 2006, sec. 4.3.4). ValueError: empty, NaN or inf, shapes that do not fit, bad labels, negative l2.
     """

@@ -1,39 +1,42 @@
 """A fully connected network's loss, with its gradient and curvature as products that never form a matrix.
 
-Layer k maps its input A (a row each sample) to Z = A W^T + b, the next input is phi(Z), the last Z the output h.
-With D = dloss/dZ for each layer, and R{.} the derivative in a direction v = (V, c) of the parameters (W, b):
+Layer k maps its input A (a row each sample) to Z = A W^T + b; the next input is phi(Z), the last Z the output
+h. D is dloss/dZ of each layer, R{.} the derivative in the direction v = (V, c) of the parameters (W, b):
 
   forward     Z_k = A_k W_k^T + b_k                        A_{k+1} = phi(Z_k)
   backward    dloss/dW_k = D_k^T A_k, /db_k = D_k^T 1      D_{k-1} = phi'(Z_{k-1}) * (D_k W_k)
   R-forward   R{Z_k} = A_k V_k^T + c_k + R{A_k} W_k^T      R{A_{k+1}} = phi'(Z_k) * R{Z_k}
   R-backward  (H v)_k = R{D_k}^T A_k + D_k^T R{A_k}        R{D_{k-1}} = phi'(Z_{k-1}) * (R{D_k} W_k + D_k V_k)
-              from R{D_last} = loss''(h) R{h}                          + phi''(Z_{k-1}) * (D_k W_k) * R{Z_{k-1}}
+              from R{D_last} = loss''(h) R{h}                        + phi''(Z_{k-1}) * (D_k W_k) * R{Z_{k-1}}
 
-Two lines are the gradient, all four the Hessian product (Pearlmutter 1994, the R-operator). R-forward alone is
-J v, the backward line started from u is J^T u, and R-forward, loss''(h), backward is the Gauss-Newton product
-G v = J^T loss''(h) J v (Schraudolph 2002). Products at one point share its forward and backward pass.
+Two lines are the gradient, all four the Hessian product (Pearlmutter 1994, the R-operator). R-forward alone
+is J v, the backward line started from u is J^T u, and R-forward, loss''(h), backward is the Gauss-Newton
+product G v = J^T loss''(h) J v (Schraudolph 2002). Products at one point share its forward and backward pass.
 
-The code is these lines (plain in `tests/test_network.py`), arranged for speed. Each A ends in a column of ones,
-so that [W, b] is one block of theta and a layer one matrix product; what meets A entry by entry ends in a column
-of zeros, so that all arrays are contiguous. Samples go through in blocks that stay in the cache, a block being a
-stack of tiles small enough for BLAS to multiply without copying. Buffers are allocated once. Two points are kept:
-a trial `fun(x + p)` uses the one without the linearization, so that products at x stay cheap if it is rejected,
-and its forward pass is the next gradient's if it is accepted.
+The code is these lines (plain in `tests/test_network.py`), arranged for speed. Each A ends in a column of
+ones: [W, b] is one block of theta, a layer one matrix product. What meets A entry by entry ends in a column of
+zeros: all arrays are contiguous. Samples go through in blocks that stay in the cache, stacks of tiles that BLAS
+multiplies without copying. Buffers are allocated once. Two points are kept: a trial `fun(x + p)` uses the one
+without the linearization. If it is rejected, products at x are still cheap; if not, its forward pass is used.
 """
 
 import numpy as np
 
 from utils.kronecker import kronecker_inverse
 from utils.losses import as_data, as_penalty, as_vector, dense_hessian
-from utils.pointwise import ACTIVATIONS, LOSSES, targets
+from utils.pointwise import ACTIVATIONS, LOSSES, named, targets
 
 CACHE = 2**17  # numbers in the widest array of a block
-SMALL = 10**6  # OpenBLAS multiplies (m, k) by (k, n) without copying them first if m k n is at most this
+SMALL = 10**6  # OpenBLAS multiplies (m, k) by (k, n) without first copying them if m k n is at most this
 TILE = 100  # fewer samples than this in a tile do not pay
 
 
+def _times_W(D, W, out):
+    np.matmul(D[..., :len(W)], W[:, :-1], out=out[..., :-1])
+
+
 class _Point:
-    """A theta, its forward pass (block by block the inputs A and the Z of each layer), and f, None if not done."""
+    """A theta, its forward pass (the inputs A and the Z of each layer, block by block), and f or None."""
 
     def __init__(self, net):
         self.theta, self.f, self.linearized = np.empty(net.n, net.dtype), None, False
@@ -41,12 +44,6 @@ class _Point:
         self.WT = [np.empty(W.shape[::-1], net.dtype) for W in self.W]  # contiguous: BLAS is faster
         self.Z = [net._buffers(X1) for X1 in net._inputs]
         self.A = [[X1] + [np.ones_like(z) for z in Z[:-1]] for X1, Z in zip(net._inputs, self.Z)]
-
-    def move(self, theta):
-        self.f, self.linearized = None, False
-        self.theta[:] = theta
-        for WT, W in zip(self.WT, self.W):
-            WT[...] = W.T
 
 
 class NetworkLoss:
@@ -60,26 +57,23 @@ class NetworkLoss:
                 probabilities) or "binary_cross_entropy" (Y in [0, 1]; the sum over outputs)
     l2          penalty on all parameters, biases included
 
-    theta (n,) holds for each layer the (out, in + 1) matrix [W, b] in C order. Outputs h of all samples count as
-    one vector (m,), m = N K, in C order of (N, K). Data are copied, arguments never changed, returned arrays the
+    theta (n,) holds for each layer the (out, in + 1) matrix [W, b] in C order; outputs of all samples are one
+    vector (m,), m = N K, in C order of (N, K). Data are copied, arguments never changed, returned arrays the
     caller's. What was computed at a theta is found again by its content. One object serves one thread.
-    ValueError: empty data, NaN or inf, shapes that do not fit, labels out of range, unknown names, negative l2.
+    ValueError: empty data, NaN or inf, shapes that do not fit, bad labels, unknown names, negative l2.
     """
 
     def __init__(self, sizes, X, Y, activation="tanh", loss="cross_entropy", l2=0.0):
         self.sizes = [int(w) for w in sizes]
         if len(self.sizes) < 2 or min(self.sizes) < 1 or self.sizes != list(sizes):
             raise ValueError(f"sizes: got {sizes}, wanted positive integers, at least inputs and outputs")
-        for name, got, table in (("activation", activation, ACTIVATIONS), ("loss", loss, LOSSES)):
-            if got not in table:
-                raise ValueError(f"{name}: got {got!r}, wanted one of {', '.join(table)}")
         X = as_data("X", X, 2)
         if X.shape[1] != self.sizes[0]:
             raise ValueError(f"X: got shape {X.shape}, wanted (N, {self.sizes[0]}) for sizes {self.sizes}")
         self.N, self.dtype = len(X), X.dtype
-        self.activation, self.loss, self.l2 = activation, loss, float(as_penalty(l2))
-        self._phi, self._back = ACTIVATIONS[activation]
-        self._value, self._curve, self._draw = LOSSES[loss]
+        self.activation, self.loss, self.l2 = activation, loss, X.dtype.type(as_penalty(l2))
+        self._phi, self._back = named("activation", activation, ACTIVATIONS)
+        self._value, self._curve, self._draw = named("loss", loss, LOSSES)
         self._shapes = [(o, i + 1) for i, o in zip(self.sizes, self.sizes[1:])]
         self.n, self.m = sum(o * i for o, i in self._shapes), self.N * self.sizes[-1]
         self._X = np.column_stack([X, np.ones(self.N, X.dtype)])
@@ -92,10 +86,10 @@ class NetworkLoss:
             y[...] = self._Y[rows].reshape(y.shape)
         self._points, self._here = (_Point(self), _Point(self)), 1  # which of them is linearized
         self._D = [self._buffers(X1) for X1 in self._inputs]        # dloss/dZ
-        self._P = [self._buffers(X1)[:-1] for X1 in self._inputs]   # phi'(Z); phi''(Z) * (D W) goes where Z was
+        self._P = [self._buffers(X1)[:-1] for X1 in self._inputs]   # phi'(Z); Z becomes phi''(Z) * (D W)
         scratch = {X1.shape: [self._buffers(X1) for _ in range(4)] for X1 in self._inputs}
         self._scratch = [scratch[X1.shape] for X1 in self._inputs]
-        self._v = np.empty(self.n, X.dtype)
+        self._v = np.empty(self.n, X.dtype)  # a direction
         self._V = self._matrices(self._v)
         self._VT = [np.empty(V.shape[::-1], X.dtype) for V in self._V]
         # The tiles' shares of a product, two terms each; the second has none for the first layer: zeros.
@@ -133,8 +127,6 @@ class NetworkLoss:
         parts = np.split(flat, ends[:-1], axis=-1)
         return [part.reshape(flat.shape[:-1] + shape) for part, shape in zip(parts, self._shapes)]
 
-    # ---- the passes ----
-
     def _forward(self, theta):
         """The point with theta's forward pass and f."""
         theta = as_vector("theta", theta, self.n, self.dtype)
@@ -142,8 +134,9 @@ class NetworkLoss:
             if p.f is not None and np.array_equal(p.theta, theta):
                 return p
         p = self._points[1 - self._here]
-        p.move(theta)
-        total = 0.0
+        p.theta[:], p.f, p.linearized, total = theta, None, False, 0.0
+        for WT, W in zip(p.WT, p.W):
+            WT[...] = W.T
         for A, Z, Y in zip(p.A, p.Z, self._outputs):
             for k, WT in enumerate(p.WT):
                 np.matmul(A[k], WT, out=Z[k][..., :WT.shape[1]])
@@ -151,7 +144,7 @@ class NetworkLoss:
                     self._phi(Z[k], A[k + 1])
                     A[k + 1][..., -1] = 1
             total += float(self._value(Z[-1], Y))
-        p.f = total / self.N + 0.5 * float(self._penalty(theta) @ theta)  # 0 * inf is NaN
+        p.f = total / self.N + 0.5 * float(self.l2 * theta @ theta)  # 0 * inf is NaN
         return p
 
     def _linearize(self, theta):
@@ -160,12 +153,12 @@ class NetworkLoss:
         if not p.linearized:
             f, old, self._here = p.f, self._points[self._here], self._points.index(p)
             p.f = old.f = None  # this one until it is done, and the old one for good: its D and P are lost
-            self._gradient = self._penalty(p.theta)
+            self._gradient = self.l2 * p.theta
             for c, (Y, D, P) in enumerate(zip(self._outputs, self._D, self._P)):
                 np.subtract(p.Z[c][-1], Y, out=D[-1])
                 D[-1] /= self.N
                 for k in reversed(range(1, len(D))):
-                    self._times_W(D[k], p.W[k], D[k - 1])
+                    _times_W(D[k], p.W[k], D[k - 1])
                     self._back(p.Z[c][k - 1], p.A[c][k], P[k - 1], D[k - 1])
                 self._gradient += self._weights(p, c, D)
             p.f, p.linearized = f, True
@@ -187,13 +180,9 @@ class NetworkLoss:
         """J^T u of block c: backward from U (tiles, samples, K)."""
         D = self._scratch[c][2][:-1] + [U]
         for k in reversed(range(1, len(D))):
-            self._times_W(D[k], p.W[k], D[k - 1])
+            _times_W(D[k], p.W[k], D[k - 1])
             D[k - 1] *= self._P[c][k - 1]
         return self._weights(p, c, D)
-
-    @staticmethod
-    def _times_W(D, W, out):
-        np.matmul(D[..., :len(W)], W[:, :-1], out=out[..., :-1])
 
     def _weights(self, p, c, D, RA=None):
         """D^T A for each layer, summed over block c's tiles, flat; with RA plus the same of self._D^T RA."""
@@ -211,11 +200,6 @@ class NetworkLoss:
             VT[...] = V.T
         return self._linearize(theta)
 
-    def _penalty(self, v):
-        return self.dtype.type(self.l2) * v
-
-    # ---- the interface ----
-
     @np.errstate(all="ignore")
     def fun(self, theta):
         """f(theta), a float; NaN or inf without a warning where theta is not finite or f overflows."""
@@ -231,15 +215,15 @@ class NetworkLoss:
     def hessp(self, theta, v):
         """The Hessian at theta times v, (n,): exact, by the R-operator (Pearlmutter 1994)."""
         p = self._start(theta, v)
-        Hv = self._penalty(self._v)
+        Hv = self.l2 * self._v
         for c, (D, P, Q) in enumerate(zip(self._D, self._P, p.Z)):
             RD, RA = self._tangent(p, c)  # R{Z}, which becomes R{D}
             self._curve(Q[-1], RD[-1])
             RD[-1] /= self.N
             for k in reversed(range(1, len(D))):
                 E, T = self._scratch[c][2][k - 1], self._scratch[c][3][k - 1]
-                self._times_W(RD[k], p.W[k], E)
-                self._times_W(D[k], self._V[k], T)
+                _times_W(RD[k], p.W[k], E)
+                _times_W(D[k], self._V[k], T)
                 E += T
                 E *= P[k - 1]
                 RD[k - 1] *= Q[k - 1]
@@ -251,7 +235,7 @@ class NetworkLoss:
     def ggnp(self, theta, v):
         """The Gauss-Newton matrix J^T loss''(h) J + l2 I at theta times v, (n,) (Schraudolph 2002)."""
         p = self._start(theta, v)
-        Gv = self._penalty(self._v)
+        Gv = self.l2 * self._v
         for c, Z in enumerate(p.Z):
             U = self._tangent(p, c)[0][-1]
             self._curve(Z[-1], U)
@@ -263,10 +247,7 @@ class NetworkLoss:
     def jvp(self, theta, v):
         """J v, (m,): how the outputs change with theta in direction v."""
         p = self._start(theta, v)
-        Jv = np.empty((self.N, self.sizes[-1]), self.dtype)
-        for c, (rows, shape) in enumerate(self._blocks):
-            Jv[rows].reshape(*shape, -1)[...] = self._tangent(p, c)[0][-1]
-        return Jv.reshape(-1)
+        return np.concatenate([self._tangent(p, c)[0][-1].flatten() for c in range(len(self._blocks))])
 
     @np.errstate(all="ignore")
     def vjp(self, theta, u):
@@ -298,10 +279,8 @@ class NetworkLoss:
         return [(W[:, :-1], W[:, -1]) for W in self._matrices(theta)]
 
     def init(self, seed, scale=1.0):
-        """A random theta: biases 0, weights normal with deviation scale / sqrt(in) (LeCun et al. 1998).
-
-        The default keeps the size of signals through tanh layers; relu wants scale = sqrt(2) (He et al. 2015).
-        """
+        """A random theta: biases 0, weights normal with deviation scale / sqrt(in), which keeps signals from
+        growing through tanh layers (LeCun et al. 1998); relu wants a scale of sqrt(2) (He et al. 2015)."""
         theta, rng = np.zeros(self.n, self.dtype), np.random.default_rng(seed)
         for W, _ in self.layers(theta):
             W[...] = rng.standard_normal(W.shape) * (scale / np.sqrt(W.shape[1]))
@@ -316,11 +295,6 @@ class NetworkLoss:
 
     @np.errstate(all="ignore")
     def kronecker(self, theta, damping=1e-3, seed=0):
-        """v -> M^-1 v, (n,) to (n,), M the Kronecker-factored Gauss-Newton matrix + (damping + l2) I at theta.
-
-        Symmetric positive definite; a target is drawn for each sample. See `utils/kronecker.py`.
-        """
+        """v -> M^-1 v, (n,): M = Kronecker-factored Gauss-Newton + (damping + l2) I, see `utils/kronecker.py`."""
         p = self._linearize(theta)
-        if not np.isfinite(p.f):
-            raise ValueError(f"theta: got a loss of {p.f}, wanted a theta with a finite one")
         return kronecker_inverse(p.A, p.Z, self._P, p.W, self._draw, damping + self.l2, seed)

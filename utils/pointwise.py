@@ -1,4 +1,4 @@
-"""What a network does number by number: its activations, and the losses of its outputs, each with derivatives.
+"""What a network does number by number: its activations and the losses of its outputs, with derivatives.
 
 An activation phi is a pair of functions on arrays of one shape, written to be cheap in memory traffic:
     phi(z, a)            writes phi(z) to a
@@ -7,8 +7,8 @@ An activation phi is a pair of functions on arrays of one shape, written to be c
 A loss of outputs h and targets y, both (tiles, samples, K), is three:
     value(h, y)          turns h into predictions s, and returns the sum over samples; dloss/dh is s - y
     curve(s, u)          turns u into loss''(h) u
-    draw(s, rng)         targets at random from the model's own predictions s, in the sense that E[s - y] = 0 and
-                         E[(s - y)(s - y)^T] = loss''(h): for sampling the Gauss-Newton matrix (Martens 2010)
+    draw(s, rng)         targets drawn from the model's own predictions s: then E[s - y] = 0, and
+                         E[(s - y)(s - y)^T] = loss''(h), of use to sample the Gauss-Newton matrix
 """
 
 import numpy as np
@@ -130,6 +130,13 @@ LOSSES = {
     "squared": (squared, squared_curve, squared_draw),
     "binary_cross_entropy": (binary_cross_entropy, binary_cross_entropy_curve, binary_cross_entropy_draw),
 }
+
+
+def named(argument, name, table):
+    """table[name], or ValueError."""
+    if name not in table:
+        raise ValueError(f"{argument}: got {name!r}, wanted one of {', '.join(table)}")
+    return table[name]
 
 
 def targets(loss, Y, N, K, dtype):
