@@ -1,15 +1,15 @@
 """Krylov methods: solve, minimize or take eigenvalues knowing only products v -> Hv.
 
-What k products tell of H lies in the Krylov space span{c, Hc, ..., H^(k-1)c}. Each method takes the best point
-of that space in its own sense, for one product a step, and starts from zero:
+What k products tell of H lies in the Krylov space span{c, Hc, ..., H^(k-1)c}. Each method takes the best
+point of that space in its own sense, for one product a step, and starts from zero:
 
     cg        Hx = c, H positive definite         Hestenes & Stiefel 1952; Nocedal & Wright 2006, alg. 5.3
     cgls      min |Ax - b|, any A                 Bjorck, Elfving & Strakos 1998, alg. 3.1
     steihaug  min g'p + p'Hp/2, |p| <= delta      Steihaug 1983; Nocedal & Wright 2006, alg. 7.2
     lanczos   eigenvalues of any symmetric H      Lanczos 1950; Golub & Van Loan 2013, section 10.1
 
-The residual is r = Hx - c, the gradient of q(x) = x'Hx/2 - c'x; tolerances are relative, |r| <= tol |c|. M, a
-function as in scipy, applies an approximate *inverse* of H that is symmetric positive definite.
+The residual is r = Hx - c, the gradient of q(x) = x'Hx/2 - c'x; tolerances are relative, |r| <= tol |c|.
+M, as in scipy, applies an approximate *inverse* of H, symmetric positive definite: a function here.
 """
 
 from typing import NamedTuple
@@ -33,7 +33,6 @@ class Ritz(NamedTuple):
     values: np.ndarray
     vectors: np.ndarray
     residuals: np.ndarray
-    products: int
 
 
 def cg(H, c, tol=1e-10, maxiter=None, M=None):
@@ -45,7 +44,7 @@ def cg(H, c, tol=1e-10, maxiter=None, M=None):
     c, M = _vector("c", c), M or np.copy
     x, r, y, products, stop = np.zeros_like(c), -c, M(-c), 0, "tolerance"
     d = -y
-    while np.linalg.norm(r) > tol * np.linalg.norm(c):
+    while not np.linalg.norm(r) <= tol * np.linalg.norm(c):
         if products == (10 * c.size if maxiter is None else maxiter):
             stop = "budget"
             break
@@ -54,8 +53,7 @@ def cg(H, c, tol=1e-10, maxiter=None, M=None):
         if not 0 < curvature < np.inf:
             stop = "negative curvature" if curvature <= 0 else "not finite"
             break
-        alpha = ry / curvature
-        x, r = x + alpha * d, r + alpha * Hd
+        x, r = x + ry / curvature * d, r + ry / curvature * Hd
         y = M(r)
         d = -y + (r @ y) / ry * d
     return Solution(x, stop, products, (x @ r - x @ c) / 2)
@@ -72,7 +70,7 @@ def cgls(A, b, tol=1e-10, maxiter=None):
     r = -_vector("b", b)
     s, products, stop = rmatvec(r), 1, "tolerance"  # s = A'r is the gradient
     x, d, goal = np.zeros_like(s), -s, tol * np.linalg.norm(s)
-    while np.linalg.norm(s) > goal:
+    while not np.linalg.norm(s) <= goal:
         if products > (10 * x.size if maxiter is None else maxiter):
             stop = "budget"
             break
@@ -98,7 +96,7 @@ def steihaug(H, g, delta, tol=1e-10, maxiter=None, M=None):
     g, M = _vector("g", g), M or np.copy
     p, r, y, products, stop = np.zeros_like(g), g, M(g), 0, "tolerance"
     d, Md, Mp = -y, -r, p  # as My = r, the matrix M times d and p costs no product
-    while stop == "tolerance" and np.linalg.norm(r) > tol * np.linalg.norm(g):
+    while stop == "tolerance" and not np.linalg.norm(r) <= tol * np.linalg.norm(g):
         if products == (g.size if maxiter is None else maxiter):
             stop = "budget"
             break
@@ -111,8 +109,7 @@ def steihaug(H, g, delta, tol=1e-10, maxiter=None, M=None):
         if curvature <= 0 or pp + 2 * alpha * pd + alpha**2 * dd >= delta**2:
             stop = "boundary" if curvature > 0 else "negative curvature"
             root = np.sqrt(max(pd**2 + dd * (delta**2 - pp), 0.0))
-            ends = [(-pd + root) / dd, (-pd - root) / dd][: 1 if curvature > 0 else 2]
-            alpha = min(ends, key=lambda t: t * (r @ d) + t**2 / 2 * curvature)
+            alpha = min((-pd + root) / dd, (-pd - root) / dd, key=lambda t: t * (r @ d) + t**2 / 2 * curvature)
         p, Mp, r = p + alpha * d, Mp + alpha * Md, r + alpha * Hd
         y = M(r)
         d, Md = -y + (r @ y) / ry * d, -r + (r @ y) / ry * Md
@@ -128,6 +125,8 @@ def lanczos(H, n, k=None, tol=0.0, seed=0):
     extreme one. Returns Ritz; raises ValueError where a product is not finite.
     """
     rng, k = np.random.default_rng(seed), n if k is None else min(k, n)
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k} of n = {n}")
     V, T, w = np.zeros((k, n)), np.zeros((k + 1, k + 1)), rng.standard_normal(n)
     for j in range(k):
         w = w - V[:j].T @ (V[:j] @ w)  # a second time, against rounding
@@ -135,8 +134,7 @@ def lanczos(H, n, k=None, tol=0.0, seed=0):
         w = H(V[j])
         if not np.all(np.isfinite(w)):
             raise ValueError(f"H must return finite products, got {w} at product {j + 1}")
-        T[j, j] = V[j] @ w
-        w = w - V[: j + 1].T @ (V[: j + 1] @ w)
+        T[j, j], w = V[j] @ w, w - V[: j + 1].T @ (V[: j + 1] @ w)
         norm = np.linalg.norm(w)
         if norm <= 1e-14 * n * np.abs(T).max():  # an invariant space: the rest of H is seen from a new start
             w, norm = rng.standard_normal(n), 0.0
@@ -146,7 +144,7 @@ def lanczos(H, n, k=None, tol=0.0, seed=0):
             if max(residuals[0], residuals[-1]) <= tol * np.abs(values).max():
                 break
         T[j, j + 1] = T[j + 1, j] = norm
-    return Ritz(values, V[: j + 1].T @ S, residuals, j + 1)
+    return Ritz(values, V[: j + 1].T @ S, residuals)
 
 
 def _vector(name, v):
