@@ -1,0 +1,323 @@
+"""Lesson 04, what should it refuse to learn? Ridge, its filter, its conventions, leave-one-out, bias and variance."""
+import numpy as np
+
+from .. import data
+from ..checking import Exercise, Mistake, distance
+
+# ------------------------------------------------------------------------------------------- E04.1: ridge
+
+
+def ridge(A, b, lam):
+    return np.linalg.lstsq(np.vstack([A, np.sqrt(lam) * np.eye(A.shape[1])]), np.r_[b, np.zeros(A.shape[1])], rcond=None)[0]
+
+
+def _normal_equations(A, b, lam):
+    return np.linalg.solve(A.T @ A + lam * np.eye(A.shape[1]), A.T @ b)
+
+
+def _filtered(A, b, gain):
+    """sum gain(sigma_i) (u_i . b) v_i"""
+    U, s, Vt = np.linalg.svd(A, full_matrices=False)
+    return Vt.T @ (gain(s) * (U.T @ b))
+
+
+def _by_filter(A, b, lam):
+    return _filtered(A, b, lambda s: s / (s**2 + lam))[:, None]
+
+
+def _by_dual(A, b, lam):
+    return list(A.T @ np.linalg.solve(A @ A.T + lam * np.eye(len(b)), b))
+
+
+def _by_sklearn(X, y, alpha):
+    from sklearn.linear_model import Ridge
+    return Ridge(alpha=alpha, fit_intercept=False, solver="svd").fit(X, y).coef_
+
+
+def _problem(seed, m, n, lam, rank=None, scale=1.0):
+    """A seeded random (A, b, lam); of the given rank, with columns scaled from 1 to `scale`."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n))
+    if rank:
+        A = rng.standard_normal((m, rank)) @ rng.standard_normal((rank, n))
+    return A * np.geomspace(1, scale, n), rng.standard_normal(m), lam
+
+
+TWO_BY_TWO = np.array([[2.0, 0], [0, 1], [0, 0]]), np.array([2.0, 1, 5]), 0.25
+SQUARE = np.diag([3.0, 2, 1, 0.5, 0.2]) @ np.linalg.qr(np.random.default_rng(4).standard_normal((5, 5)))[0]
+
+
+# -------------------------------------------------------------------------------------- E04.3: conventions
+def _entry(k, wrong, says, answer=None):
+    """A mistake in the k-th number alone, whatever the others are."""
+    right = [0.25, 0.5, 0.5, 0.25 / 442]
+    return Mistake(tuple(right[:k] + [wrong] + right[k + 1:]), says,
+                   shows=lambda out: not isinstance(out, str) and distance(np.ravel(out)[k], wrong) < 0.01)
+
+
+# ------------------------------------------------------------------------------------ E04.4: leave-one-out
+def _parts(X, y, lam, intercept=True):
+    """Residuals, leverages without the intercept's 1/N, and filter factors of ridge on centered columns."""
+    center, level = (X.mean(axis=0), y.mean()) if intercept else (0, 0)
+    U, s, _ = np.linalg.svd(X - center, full_matrices=False)
+    phi = s**2 / (s**2 + lam)
+    return level + U @ (phi * (U.T @ (y - level))) - y, U**2 @ phi, phi
+
+
+def loo_mse(X, y, lam):
+    r, h, _ = _parts(X, y, lam)
+    return np.mean((r / (1 - h - 1 / len(y)))**2)
+
+
+def _by_refits(X, y, lam):
+    """N fits, each without one row."""
+    errors = []
+    for i in range(len(y)):
+        keep = np.arange(len(y)) != i
+        center, level = X[keep].mean(axis=0), y[keep].mean()
+        w = ridge(X[keep] - center, y[keep] - level, lam)
+        errors.append(level + (X[i] - center) @ w - y[i])
+    return np.mean(np.square(errors))
+
+
+def _by_hat_matrix(X, y, lam):
+    A = np.column_stack([np.ones(len(y)), X])
+    penalty = lam * np.diag([0.0] + [1.0] * X.shape[1])
+    H = A @ np.linalg.solve(A.T @ A + penalty, A.T)
+    return [np.mean(((H @ y - y) / (1 - np.diag(H)))**2)]
+
+
+def _by_ridge_cv(X, y, lam):
+    from sklearn.linear_model import RidgeCV
+    return -RidgeCV(alphas=[lam]).fit(X, y).best_score_
+
+
+def _penalized_intercept(X, y, lam):
+    r, h, _ = _parts(np.column_stack([np.ones(len(y)), X]), y, lam, intercept=False)
+    return np.mean((r / (1 - h))**2)
+
+
+def _no_intercept(X, y, lam):
+    r, h, _ = _parts(X, y, lam, intercept=False)
+    return np.mean((r / (1 - h))**2)
+
+
+def _uncentered_svd(X, y, lam):
+    """y is centered, X is not."""
+    r, h, _ = _parts(X, y - y.mean(), lam, intercept=False)
+    return np.mean((r / (1 - h - 1 / len(y)))**2)
+
+
+def _gcv(X, y, lam):
+    r, h, _ = _parts(X, y, lam)
+    return np.mean((r / (1 - np.mean(h + 1 / len(y))))**2)
+
+
+def _unfiltered_leverage(X, y, lam):
+    r, _, _ = _parts(X, y, lam)
+    _, h, _ = _parts(X, y, 0.0)
+    return np.mean((r / (1 - h - 1 / len(y)))**2)
+
+
+def _noisy_line(seed, m, n, lam, scale=1.0):
+    rng = np.random.default_rng(seed)
+    X = (2 + rng.standard_normal((m, n))) * np.geomspace(1, scale, n)
+    return X, 10 + X[:, 0] - X[:, -1] / scale + 2 * rng.standard_normal(m), lam
+
+
+_diabetes = data.diabetes()
+
+
+def _leverage_slip(change):
+    def answer(X, y, lam):
+        r, h, _ = _parts(X, y, lam)
+        return change(r, h + 1 / len(y), len(y))
+    return answer
+
+
+# -------------------------------------------------------------------------------- E04.5: bias and variance
+def _three_numbers(output):
+    """((bias^2, variance), lambda) is the same as three numbers in a row."""
+    return tuple(np.hstack([np.ravel(part) for part in output])) if isinstance(output, (tuple, list)) else output
+
+
+def _near(value, wanted):
+    return abs(value - wanted) <= 0.011 * wanted
+
+
+def _trade_off_holds(output):
+    bias2, variance, lam = output
+    return bool(_near(bias2, 0.25) and _near(variance, 0.0625) and 0.0025 / 1.2 <= lam <= 0.0025 * 1.2)
+
+
+def _slip(k, wrong, says):
+    right = [0.25, 0.0625, 0.0025]
+
+    def shows(out):
+        value = np.ravel(out)[k]
+        return bool(abs(value - wrong) <= 0.011 * abs(wrong) if wrong else value == 0)
+    return Mistake(tuple(right[:k] + [wrong] + right[k + 1:]), says, shows=shows)
+
+
+NOT_DIVIDED = ("Your variance forgets that the solution divides by sigma, and the square of that by sigma^2. "
+               "How large is the noise once it is divided by 0.1?")
+
+EXERCISES = [
+    Exercise(
+        id="E04.1", kind="I", minutes=6,
+        asks="ridge(A, b, lam) -> array of shape (n,)",
+        hint="Test the optimality condition on your x: A^T (A x - b) + lam x should be zero.",
+        answer=ridge,
+        instances=(TWO_BY_TWO, _problem(0, 9, 4, 0.3), _problem(1, 4, 7, 0.02), _problem(2, 8, 5, 1e-3, rank=2),
+                   _problem(3, 12, 4, 10.0), _problem(5, 12, 4, 2.0, scale=1e2),
+                   (SQUARE, np.array([1.0, -1, 2, 0.3, 0.7]), 1e-12)),
+        accepts=(_normal_equations, _by_filter, _by_dual, _by_sklearn,
+                 lambda A, b, lam: np.linalg.pinv(np.vstack([A, lam**0.5 * np.eye(A.shape[1])])) @ np.append(b, 0 * A[0])),
+        mistakes=(
+            Mistake(lambda A, b, lam: ridge(A, b, lam * len(b)),
+                    "Your penalty is lam times m. That is right only where the loss is divided by m, and ours is a sum."),
+            Mistake(lambda A, b, lam: ridge(A, b, lam / len(b)),
+                    "Your penalty is lam divided by m, as if lam belonged to m times the loss. Our loss is a plain sum."),
+            Mistake(lambda A, b, lam: ridge(A, b, lam**2),
+                    "Your penalty is lam squared. With extra rows lam I the square of the length squares lam as well; which "
+                    "rows give lam?"),
+            Mistake(lambda A, b, lam: ridge(A, b, np.sqrt(lam)),
+                    "Your penalty is the root of lam. A root belongs in the extra rows only, where the square of the length "
+                    "removes it again."),
+            Mistake(lambda A, b, lam: ridge(A, b, 2 * lam),
+                    "Your penalty is 2 lam. Loss and penalty both carry a 1/2, and both lose it in the gradient."),
+            Mistake(lambda A, b, lam: ridge(A, b, lam / 2),
+                    "Your penalty is lam / 2. Loss and penalty both carry a 1/2, and both lose it in the gradient."),
+            Mistake(lambda A, b, lam: ridge(A - A.mean(axis=0), b - b.mean(), lam),
+                    "You centered the columns first, as Ridge of scikit-learn does by default. Here A is taken as it is: "
+                    "fit_intercept=False."),
+            Mistake(lambda A, b, lam: np.linalg.lstsq(A, b, rcond=None)[0],
+                    "That is A^+ b: lam is never used."),
+            Mistake(lambda A, b, lam: np.linalg.lstsq(A.T @ A + lam, A.T @ b, rcond=None)[0],
+                    "A.T @ A + lam adds lam to every entry of the matrix. Asked for is lam on the diagonal only."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: s / (s**2 - lam)),
+                    "Your lam has the wrong sign: it takes from the diagonal, and then directions are amplified, not damped."),
+            Mistake(lambda A, b, lam: np.linalg.lstsq(A, b, rcond=None)[0] / (1 + lam),
+                    "You shrink A^+ b as a whole. Ridge shrinks each singular direction by its own factor."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: 1 / (s + lam)),
+                    "Your filter is sigma / (sigma + lam). In A^T A the singular values stand squared."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: s**2 / (s**2 + lam)),
+                    "You filtered u_i . b, and did not divide by sigma_i. The filter multiplies the pseudo-inverse's answer."),
+        ),
+        tol=1e-8),
+    Exercise(
+        id="E04.2", kind="P", minutes=4,
+        asks="the filter factor of ridge at sigma = sqrt(lam), 10 sqrt(lam), sqrt(lam) / 10",
+        hint="The factor depends only on sigma^2 / lam. Which three ratios are these?",
+        answer=(1 / 2, 100 / 101, 1 / 101),
+        accepts=([0.5, 0.990, 0.0099], np.array([[0.5], [0.99], [0.01]]), (0.5, 1 / 1.01, 0.01 / 1.01)),
+        mistakes=(
+            Mistake((0.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
+            Mistake((1.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
+            Mistake((1 / 2, 10 / 11, 1 / 11), "You used sigma where sigma squared stands."),
+            Mistake((1 / 2, 1 / 101, 100 / 101),
+                    "That is 1 - phi, the part that is refused. Which directions should be learned, the loud or the faint?"),
+            Mistake((1 / 2, 1 / 11, 10 / 11),
+                    "You used sigma where sigma squared stands, and gave the part that is refused."),
+            Mistake((2.0, 1.01, 101.0), "A filter of ridge never amplifies: it lies between 0 and 1.",
+                    shows=lambda out: not isinstance(out, str) and bool(np.any(np.ravel(out) > 1.001))),
+        ),
+        tol=0.02),
+    Exercise(
+        id="E04.3", kind="P", minutes=5,
+        asks="for lam = 0.25: (alpha of sklearn, damp of lsqr, Hansen's lambda_H, lambda_N of the loss f / 442)",
+        hint="Bring each objective to the form 1/2 ||Ax - b||^2 + (something) 1/2 ||x||^2; the something must be 0.25.",
+        answer=(0.25, 0.5, 0.5, 0.25 / 442),
+        accepts=([0.25, 0.5, 0.5, 5.656e-4], np.array([0.25, 0.5, 0.5, 0.000566])),
+        mistakes=(
+            _entry(1, 0.25, "Not this damp: lsqr minimizes ||r||^2 + damp^2 ||x||^2, so damp is squared before it acts."),
+            _entry(1, 0.0625, "Your damp is lam squared. The square is already in lsqr's objective: which number squared is lam?"),
+            _entry(2, 0.25, "Hansen's parameter is squared in his objective, as damp is in lsqr's. The same name does not make "
+                            "it the same number."),
+            _entry(2, 0.0625, "Your lambda_H is lam squared. The square is already in Hansen's objective: which number squared "
+                              "is lam?"),
+            _entry(0, 110.5, "Your alpha has a factor 442. Ridge of scikit-learn does not divide its loss by the number of rows."),
+            _entry(0, 0.25 / 442, "Your alpha is divided by 442. Ridge of scikit-learn does not divide its loss by the number "
+                                  "of rows."),
+            _entry(0, 0.5, "Your alpha is twice lam, or its root. Multiplying a whole objective by 2 moves no minimizer, so "
+                           "the missing 1/2 is in both terms."),
+            _entry(0, 0.125, "Your alpha is half of lam. Multiplying a whole objective by 2 moves no minimizer, so the missing "
+                             "1/2 is in both terms."),
+            _entry(3, 110.5, "Right factor, wrong direction: if the loss shrinks by 442, a penalty that keeps up with it must "
+                             "shrink too."),
+            _entry(3, 0.25, "Your lambda_N has not changed: next to a loss that is 442 times smaller, the same penalty weighs "
+                            "442 times more."),
+            _entry(3, 0.25 / 884, "Your lambda_N has a 1/2 too many: it stands in front of both terms already."),
+            _entry(3, 0.5 / 442, "Your lambda_N comes from 0.5 instead of 0.25: there is no root in this convention."),
+        ),
+        tol=0.01),
+    Exercise(
+        id="E04.4", kind="I", minutes=12,
+        asks="loo_mse(X, y, lam) -> the mean square leave-one-out error, intercept not penalized",
+        hint="Compare with the definition on a small case: leave row 0 out, fit, predict row 0. Is your first residual that one?",
+        answer=loo_mse,
+        instances=((_diabetes.X, _diabetes.y, 0.01), _noisy_line(0, 25, 4, 0.5), _noisy_line(1, 14, 3, 4.0),
+                   _noisy_line(2, 12, 20, 0.3), _noisy_line(3, 30, 3, 2.0, scale=1e3)),
+        accepts=(_by_refits, _by_hat_matrix, _by_ridge_cv),
+        mistakes=(
+            Mistake(_leverage_slip(lambda r, h, N: np.mean(r**2)),
+                    "That is the training error: each row has voted on its own prediction. What does the leverage do to r?"),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r / (1 - h + 1 / N))**2)),
+                    "The leverage of the intercept, 1/N, is missing: the mean that you subtract contains y_i as well."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean(r**2 / (1 - h))),
+                    "You square r before the division. Each residual is divided by 1 - h, so 1 - h is squared as well."),
+            Mistake(_gcv, "That is GCV, generalized cross-validation: it puts the average leverage in the place of each "
+                          "row's own. A close cousin, not leave-one-out."),
+            Mistake(_leverage_slip(lambda r, h, N: np.sum((r / (1 - h))**2)),
+                    "That is the sum over the rows. Asked for is the mean."),
+            Mistake(_leverage_slip(lambda r, h, N: np.sqrt(np.mean((r / (1 - h))**2))),
+                    "That is the root of the mean square. Asked for is the mean square itself."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r / h)**2)),
+                    "You divide by h. A row with much leverage pulls the fit to itself, so its residual is too small by the "
+                    "factor 1 - h."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r * (1 - h))**2)),
+                    "You multiply by 1 - h. Without its own vote a row is predicted worse, not better."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean(np.abs(r / (1 - h)))),
+                    "That is the mean absolute error. Asked for is the mean square."),
+            Mistake(_unfiltered_leverage,
+                    "Your leverage is that of the unregularized fit. In the prediction each direction carries its filter "
+                    "factor, so in the leverage too."),
+            Mistake(_penalized_intercept,
+                    "Your column of ones is penalized like the others, so the fit is pulled toward 0 instead of the mean. "
+                    "Center the columns and y, and the intercept is out of the way."),
+            Mistake(_no_intercept,
+                    "There is no intercept in this fit: the average row is predicted only if y has mean 0. Center X and y."),
+            Mistake(_uncentered_svd,
+                    "You centered y and not the columns of X. With an intercept, the SVD is that of the centered columns."),
+            Mistake(lambda X, y, lam: loo_mse(X, y, lam * len(y)),
+                    "Right method for N times lam: our loss is a sum, not a mean."),
+            Mistake(lambda X, y, lam: loo_mse(X, y, lam**2),
+                    "Right method for lam squared: the filter factor is sigma^2 / (sigma^2 + lam)."),
+        ),
+        tol=3e-6),
+    Exercise(
+        id="E04.5", kind="P", minutes=6,
+        asks="for sigma = 0.1, c = 1, nu = 0.05: bias^2 and variance at lam = 0.01, then the best lam",
+        hint="Write the two terms with phi = sigma^2 / (sigma^2 + lam), and try a few lam on both sides of 0.01.",
+        answer=(0.25, 0.0625, 0.0025),
+        accepts=([0.25, 0.0625, 0.0024], ((0.25, 0.0625), 0.0025), (1 / 4, 1 / 16, 1 / 400), np.array([0.25, 0.0625, 0.0027])),
+        mistakes=(
+            Mistake((0.0625, 0.25, 0.0025), "The two numbers in the other order: bias^2 comes first, then the variance.",
+                    shows=lambda out: bool(_near(np.ravel(out)[0], 0.0625) and _near(np.ravel(out)[1], 0.25))),
+            _slip(1, 0.125, "Your variance has phi once. The noise is multiplied by phi, so its variance by phi squared."),
+            _slip(1, 0.25, "That is the variance at lam = 0, where phi = 1. What is phi at lam = 0.01?"),
+            _slip(1, 0.000625, NOT_DIVIDED),
+            _slip(1, 0.00625, NOT_DIVIDED),
+            _slip(1, 1.25, "Your variance has nu once. A variance is the square of a standard deviation."),
+            _slip(0, 0.5, "That is the bias: its square is asked for."),
+            _slip(0, -0.5, "That is the bias with its sign: its square is asked for."),
+            _slip(2, 0.0, "No bias at all is not the best: at lam = 0 the sum is all variance. A little bias buys more than it "
+                          "costs."),
+            _slip(2, 0.01, "There phi = 1/2, and that is not an optimum: the sum is even larger than without ridge. Try other "
+                           "values."),
+            _slip(2, 0.05, "lam stands beside sigma squared: compare squares with squares."),
+            _slip(2, 0.25, "Set the derivative of the sum to zero: sigma cancels. The best lam compares the noise with the "
+                           "coefficient, not with sigma."),
+        ),
+        holds=_trade_off_holds, reads=_three_numbers),
+]
