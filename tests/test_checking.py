@@ -112,6 +112,24 @@ def test_shape_form_and_calls():
     assert "inf" in said(PREDICT, (np.inf, 2))
 
 
+def test_of_several_parts_the_right_ones_are_named():
+    pair = Exercise(id="E99.5", kind="I", minutes=5, asks="pair(A) -> (float, float)", hint="Draw it.",
+                    answer=lambda A: (A.sum(), A.max()), instances=tuple((A,) for A in MATRICES),
+                    mistakes=(Mistake(lambda A: (A.sum(), A.min()), "That is the smallest.", lambda out, A: out[1] == A.min()),))
+    assert "Part 1 of your answer is right, part 2 is not" in said(pair, lambda A: (A.sum(), A.mean()))
+    assert said(pair, lambda A: (0, A.min())) == "That is the smallest."
+    assert "a number" in said(pair, lambda A: A.min()), "a predicate that cannot read the output does not show"
+
+
+def test_shapes_that_do_not_fit_are_said_shortly():
+    assert "the shapes do not fit" in said(IMPLEMENT, lambda A, x: A @ A)
+
+    def talkative(A, x):
+        raise KeyError("word " * 99)
+
+    assert "word (and so on)" in said(IMPLEMENT, talkative) and len(said(IMPLEMENT, talkative)) < 400
+
+
 def test_side_effects():
     def in_place(A, x):
         x -= 1
@@ -197,8 +215,10 @@ def test_check_prints_and_progress_remembers(capsys):
     exercises.check("E77.1", 1)
     assert exercises.answered("E01.1") and not exercises.answered("E01.2")
     exercises.progress("01")
+    exercises.progress(13)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "E01.1: Right." and lines[1] == "E01.2: Not attempted yet."
     assert "There is no exercise E01.9" in lines[2] and "There is no exercise E77.1" in lines[3]
     assert lines[4].startswith("This cell waits for E01.2")
+    assert lines[-1].startswith("There is no lesson 13 with exercises")
     assert lines[5].startswith("E01.1  right ") and lines[6].startswith("E01.2  not attempted ")

@@ -88,10 +88,10 @@ def test_answers_are_kept_and_never_replaced(tmp_path, capsys):
     keep("Q", "  ", tmp_path)
     assert not (tmp_path / "my_answers.md").exists()
     keep("Q", "First.\nStill first.", tmp_path)
-    keep("Q", "First. Still first.", tmp_path)
+    keep("Q", " First.\nStill first. ", tmp_path)
     keep("Other", "Else.", tmp_path)
-    keep("Q", "Second.", tmp_path)
-    assert kept("Q", tmp_path) == ["First. Still first.", "Second."] and kept("Other", tmp_path) == ["Else."]
+    keep("Q", "Second.\n\n## Q\nNot a heading.", tmp_path)
+    assert kept("Q", tmp_path) == ["First.\nStill first.", "Second.\n\n## Q\nNot a heading."] and kept("Other", tmp_path) == ["Else."]
     assert kept("Never asked", tmp_path) == []
     assert capsys.readouterr().out.count("Kept in my_answers.md") == 4
 

@@ -1,4 +1,5 @@
 """Keep what a learner writes in words, in a file beside the lessons that git ignores and no update touches."""
+import re
 from pathlib import Path
 
 FILE = "my_answers.md"
@@ -12,10 +13,11 @@ def keep(question, answer, folder="."):
     if answer is ... or answer is None or not str(answer).strip():
         print("Not written yet: nothing was kept.")
         return
-    answer = " ".join(str(answer).split())
+    answer = str(answer).strip()
     if answer not in kept(question, folder):
+        quoted = "\n".join(f"> {line}" for line in answer.splitlines())
         with open(Path(folder) / FILE, "a", encoding="utf-8") as file:
-            file.write(f"## {question}\n{answer}\n\n")
+            file.write(f"## {question}\n{quoted}\n\n")
     print(f"Kept in {FILE}, beside this notebook.")
 
 
@@ -24,5 +26,6 @@ def kept(question, folder="."):
     path = Path(folder) / FILE
     if not path.exists():
         return []
-    blocks = path.read_text(encoding="utf-8").split("## ")
-    return [body.strip() for head, _, body in (block.partition("\n") for block in blocks) if head == question]
+    blocks = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.M)
+    return [re.sub(r"^> ?", "", body.strip(), flags=re.M)
+            for head, _, body in (block.partition("\n") for block in blocks) if head == question]

@@ -15,6 +15,7 @@ import inspect
 import io
 import random
 import signal
+import textwrap
 import threading
 import warnings
 from dataclasses import dataclass
@@ -328,7 +329,10 @@ def recognize(exercise, calls, truth):
 def _shows(sign, call, true):
     """Whether a Mistake or a Remark shows in a call; its output comes in the form of the truth if it can."""
     output = call.read_as(true.value)
-    return call.error is None and bool(sign.shows(call.value if output is None else output, *true.fresh_args()))
+    try:
+        return call.error is None and bool(sign.shows(call.value if output is None else output, *true.fresh_args()))
+    except (TypeError, ValueError, IndexError):  # an output of another form does not show it
+        return False
 
 
 def wrong_instances(exercise, calls, truth):
@@ -373,9 +377,13 @@ def _form_nan_or_side_effect(exercise, calls, outputs, truth):
             return _Problem("All entries of your list are one and the same array, so each shows its last state. "
                             "Append a copy: hist.append(x.copy()).", hides_mistakes=True)
         if call.error is not None:
-            first_line = (str(call.error).strip().splitlines() or ["no message"])[0][:120]
-            return _Problem(f"It stopped with {type(call.error).__name__}: {first_line}{_on(exercise, call)}. "
-                            "Call it yourself with such an argument and read the last line of what Python says.")
+            first_line = (str(call.error).strip().splitlines() or ["no message"])[0]
+            if any(word in first_line for word in ("matmul", "broadcast", "shapes", "dimension")):
+                first_line, advice = "the shapes do not fit", "Print the shapes of the factors, one product after another."
+            else:
+                first_line = textwrap.shorten(first_line, 120, placeholder=" (and so on)").rstrip(".!")
+                advice = "Call it yourself with such an argument and read the last line of what Python says."
+            return _Problem(f"It stopped with {type(call.error).__name__}: {first_line}{_on(exercise, call)}. {advice}")
         if out is None:
             return _Problem(f"Asked for is {_describe(true.value)}; {_came(call.value)} came{_on(exercise, call)}.")
     for call, out in zip(calls, outputs):
@@ -440,12 +448,13 @@ def _generic_diagnosis(exercise, outputs, truth):
     errors = [distance(y, t) for y, t in pairs]
     if all(y.size > 1 and distance(np.sort(y), np.sort(t)) <= exercise.tol for y, t in pairs):
         return "The right numbers in another order. Which comes first?"
-    if max(errors) < 1e-4:
+    if max(errors) < 1e-3:
         return (f"Right to about {-np.log10(max(errors)):.0f} digits, and more can be had. "
                 "Rounding, finite differences, or a loop that stops early?")
     if errors[0] <= exercise.tol:
         return ("Right on the example of the lesson and wrong on other instances"
-                f"{_on(exercise, truth[int(np.argmax(errors))])}. Is something of the example fixed in your code?")
+                f"{_on(exercise, truth[int(np.argmax(errors))])}. "
+                "Is something of the example fixed in your code, or does a slip not show there?")
     return None
 
 
@@ -469,6 +478,11 @@ def _unknown(exercise, outputs, truth):
     y, t = _flat(out), _flat(true)
     if isinstance(y, str) or isinstance(out, bool):
         return f"This is not it{_on(exercise, truth[wrong])}. {exercise.hint}"
+    if isinstance(out, tuple) and len(out) > 1:
+        parts = [distance(a, b) <= exercise.tol for a, b in zip(out, true)]
+        if any(parts):
+            good, bad = (" and ".join(str(k + 1) for k, part in enumerate(parts) if part is want) for want in (True, False))
+            return f"Part {good} of your answer is right, part {bad} is not{_on(exercise, truth[wrong])}. {exercise.hint}"
     norms = np.linalg.norm(y) * np.linalg.norm(t)
     cosine = f", cosine with the expected answer {y @ t / norms:.3f}" if y.size > 1 and norms > 0 else ""
     return (f"Not the expected numbers{_on(exercise, truth[wrong])}: relative error "

@@ -14,18 +14,21 @@ def lessons():
 
 
 def exercises(lesson):
-    """The exercises of one lesson ("01") or lab ("a"), in order."""
+    """The exercises of one lesson ("01") or lab ("a"), in order. Raises LookupError if there is no such lesson."""
+    if lesson not in lessons():
+        raise LookupError(f"There is no lesson {lesson} with exercises: there are {', '.join(lessons())}.")
     kind = "lesson" if lesson.isdigit() else "lab"
     return importlib.import_module(f".{kind}_{lesson.lower()}", __name__).EXERCISES
 
 
 def find(id):
     """The exercise with this id. Raises LookupError, naming those that exist, if there is none."""
-    lesson = str(id).strip().upper().removeprefix("E").removeprefix("L").split(".")[0].lower()
+    name = str(id).strip().upper()
+    lesson = name.lstrip("EL").split(".")[0].lower()
     if lesson not in lessons():
         raise LookupError(f"There is no exercise {id}: the lessons with exercises are {', '.join(lessons())}.")
     for exercise in exercises(lesson):
-        if exercise.id == str(id).strip().upper():
+        if exercise.id == name:
             return exercise
     known = ", ".join(exercise.id for exercise in exercises(lesson))
     raise LookupError(f"There is no exercise {id}: this lesson has {known}.")
@@ -53,5 +56,10 @@ def answered(id):
 
 def progress(lesson):
     """Print the exercises of a lesson, each with its state in this kernel."""
-    for exercise in exercises(lesson):
+    try:
+        listed = exercises(str(lesson))
+    except LookupError as err:
+        print(err)
+        return
+    for exercise in listed:
         print(f"{exercise.id}  {_states.get(exercise.id, NOT_ATTEMPTED):<14} {exercise.asks}")

@@ -9,13 +9,15 @@ FLOATS = "Read the chapter on floating point arithmetic in the Python tutorial."
 def _shape(output):
     """4, "(4,)" and [4] mean the shape (4,)."""
     if isinstance(output, str):
-        output = [int(part) for part in output.strip("()[] ").split(",") if part.strip()]
+        output = [int(part) for part in output.strip("()[] ").replace("x", ",").split(",") if part.strip().isdigit()]
     return tuple(output) if hasattr(output, "__len__") else (output,)
 
 
 def _words(output):
-    """True and "true" mean the same."""
-    return output if isinstance(output, str) else str(bool(output)) if output in (0, 1) else output
+    """True, "true" and "yes" mean the same."""
+    if isinstance(output, str):
+        return {"yes": "True", "no": "False", "t": "True", "f": "False"}.get(output.strip().casefold(), output)
+    return str(bool(output)) if output in (0, 1) else output
 
 
 EXERCISES = [
@@ -30,6 +32,7 @@ EXERCISES = [
                               "is the product. This course keeps all vectors one-dimensional."),
             Mistake((10,), f"That is the shape of x. The product has one entry for each row of A. {SHAPES}"),
             Mistake((442, 10), "That is the shape of A * x, the product entry by entry. The sign @ sums over the columns."),
+            Mistake((1, 442), "A product with a one-dimensional x is one-dimensional itself: its shape has a single entry."),
         ),
         reads=_shape),
     Exercise(
@@ -39,10 +42,10 @@ EXERCISES = [
         answer=(10,),
         accepts=(10, [10], "(10,)"),
         mistakes=(
-            Mistake((442,), "That is the shape of r. A.T has the shape (10, 442), so the product has 10 entries, one for "
-                            "each column of A."),
+            Mistake((442,), "That is the shape of r. The product with A.T has one entry for each column of A."),
             Mistake((10, 1), "That is the shape if r were a column of shape (442, 1). Here r is one-dimensional, and so "
                              "is the product."),
+            Mistake((442, 442), "That is the shape of A @ A.T. Here a matrix meets a vector, and a vector comes out."),
             Mistake((10, 442), "That is the shape of A.T itself. The product with a vector sums over the 442 columns."),
         ),
         reads=_shape),
@@ -55,6 +58,9 @@ EXERCISES = [
         mistakes=(
             Mistake((6.0, 8.0), "That is the gradient of ||x||^2. The 1/2 in front is there to cancel this 2."),
             Mistake(12.5, "That is the value f(x). The gradient has one number for each coordinate of x."),
+            Mistake(7.0, "That is the sum of the entries. The gradient has one number for each coordinate."),
+            Mistake(25.0, "That is the squared length of x. The gradient has one number for each coordinate."),
+            Mistake((9.0, 16.0), "Those are the squares of the coordinates. Their halves are to be differentiated."),
             Mistake(5.0, "That is the length of x. The gradient has one number for each coordinate of x."),
             Mistake((0.6, 0.8), "That is the gradient of ||x||, without the square: x divided by its length."),
         )),
@@ -68,6 +74,8 @@ EXERCISES = [
             Mistake((0.0, 4.0), "That is what is left over: the part of (3, 4) that is perpendicular to the line."),
             Mistake(3.0, "That is how far along the line the foot lies. The projection is a point of the plane: give both "
                          "coordinates."),
+            Mistake((4.0, 0.0), "On the line, but not below the point. Which coordinate runs along the line?"),
+            Mistake((3.0, 4.0), "That is the point itself; it does not lie on the line."),
             Mistake((5.0, 0.0), "That point is as far from the origin as (3, 4) is. A projection is not a rotation: it is "
                                 "the nearest point of the line."),
             Mistake((1.0, 0.0), "That is the direction of the line. The projection is the multiple of it that is nearest "
@@ -88,7 +96,7 @@ EXERCISES = [
         asks='is 0.1 + 0.2 == 0.3 in Python? "True" or "False"',
         hint=f"Print 0.1 + 0.2 with 20 decimals. {FLOATS}",
         answer="False",
-        accepts=(False, "false"),
+        accepts=(False, "false", "no"),
         mistakes=(
             Mistake("True", "In exact arithmetic, yes. Doubles are binary fractions: 0.1 and 0.2 are both rounded, and so is "
                             f"their sum. {FLOATS}"),
