@@ -14,10 +14,10 @@ is J v, the backward line started from u is J^T u, and R-forward, loss''(h), bac
 product G v = J^T loss''(h) J v (Schraudolph 2002). Products at one point share its forward and backward pass.
 
 The code is these lines (plain in `tests/test_network.py`), arranged for speed. Each A ends in a column of
-ones: [W, b] is one block of theta, a layer one matrix product. What meets A entry by entry ends in a column of
-zeros: all arrays are contiguous. Samples go through in blocks that stay in the cache, stacks of tiles that BLAS
+ones: [W, b] is one block of theta, a layer one matrix product. What meets A entry by entry ends in a column
+of zeros: all arrays are contiguous. Samples pass in blocks that stay in the cache, stacks of tiles that BLAS
 multiplies without copying. Buffers are allocated once. Two points are kept: a trial `fun(x + p)` uses the one
-without the linearization. If it is rejected, products at x are still cheap; if not, its forward pass is used.
+without the linearization. If it is rejected, products at x are still cheap; if not, its pass is used again.
 """
 
 import numpy as np
@@ -295,6 +295,6 @@ class NetworkLoss:
 
     @np.errstate(all="ignore")
     def kronecker(self, theta, damping=1e-3, seed=0):
-        """v -> M^-1 v, (n,): M = Kronecker-factored Gauss-Newton + (damping + l2) I, see `utils/kronecker.py`."""
+        """v -> M^-1 v, (n,): M = Kronecker-factored Gauss-Newton + (damping + l2) I (`utils/kronecker.py`)."""
         p = self._linearize(theta)
         return kronecker_inverse(p.A, p.Z, self._P, p.W, self._draw, damping + self.l2, seed)

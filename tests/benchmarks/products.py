@@ -2,19 +2,25 @@
 
     python tests/benchmarks/products.py [rounds]
 
-Set-up: `pip install numpy scipy scikit-learn`, and for the peers `pip install "jax[cpu]" torch` (a peer that is not
-installed is skipped; figures in the course: JAX 0.10.2, PyTorch 2.13.0). Digits (1797 samples, pixels / 16), tanh,
-mean loss, l2 = 1e-4, the same theta and directions for all. One thread on one core. In each round every candidate
-runs a few times in turn; a cell is the median over rounds of its time / that of our gradient in the same round.
-Each call of fun or grad gets a theta not seen before; products are at one theta, each with another direction.
+Set-up: the packages of requirements.txt, and for the peers `pip install "jax[cpu]" torch` (a peer that is not
+installed is skipped; figures in the course: JAX 0.10.2, PyTorch 2.13.0). Digits (1797 samples, pixels / 16),
+tanh, mean loss, l2 = 1e-4, the same theta and directions for all, who must agree on the results. One thread on
+one core. In each round every candidate runs a few times in turn; a cell is the median over rounds of its time /
+that of our gradient in the same round. fun and grad get a theta not seen before, products are at one theta, each
+with another direction.
 
-Rows:    fun, grad            loss; loss and gradient at a new point
-         hessp, ggnp          Hessian and Gauss-Newton product where the gradient was taken ("cached")
-         new hessp            Hessian product at a new point (forward, backward and product)
-Columns: ours                 in gradients of ours
-         floor                the matrix products alone, in gradients of ours; ours / floor; share of the machine's peak
-         jax                  grad; jvp of grad; ggnp by jvp and vjp.      jax lin    products of `linearize`, compiled
-         torch                grad; double backward; jvp and vjp of h.     torch graph    products of a graph kept
+The first line printed names numpy's BLAS and the kernels it chose, for they decide: on AMD processors with
+AVX-512, OpenBLAS 0.3.31 takes its AVX2 kernels, at half the speed of what XLA uses. OPENBLAS_CORETYPE=SkylakeX
+in the environment gives numpy the same instructions as XLA: compare both.
+
+Rows:    fun, grad       loss; loss and gradient at a new point
+         hessp, ggnp     Hessian and Gauss-Newton product where the gradient was taken ("cached")
+         new hessp       Hessian product at a new point (forward, backward and product)
+Columns: ours            in gradients of ours, the unit: "us" is its time in microseconds
+         floor           the matrix products alone (the faster of all samples at once and the blocks of
+                         `utils.network`); ours / floor; and our share of the peak of a large matrix product
+         jax             value_and_grad; jvp of grad; ggnp by jvp and vjp.   jax lin   compiled `linearize` of grad
+         torch           grad; double backward; jvp and vjp.                 torch graph   backward of a kept graph
 """
 
 import os
@@ -32,6 +38,7 @@ from time import perf_counter  # noqa: E402
 
 import numpy as np  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
+from threadpoolctl import threadpool_info  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -60,31 +67,27 @@ def ours(sizes, loss, X, Y, thetas, vs):
     return candidates, values
 
 
-def floor(sizes, X):
-    """The matrix products alone, each of two kinds as one product of stacked matrices, on warm buffers."""
-    rng, N, dtype = np.random.default_rng(0), len(X), X.dtype
-
-    def matrix(*shape):
-        return rng.standard_normal(shape).astype(dtype)
-
-    gradient, hessian, gauss = [], [], []
+def floor(net):
+    """The matrix products alone: for all samples at once ("whole"), and in the blocks of `net` ("tiles")."""
+    rng = np.random.default_rng(0)
     flops = {"grad": 0, "hessp": 0, "ggnp": 0}
-    for k, (i, o) in enumerate(pairwise(sizes)):
-        W, W2, A, A2 = matrix(o, i + 1), matrix(o, 2 * i + 1), matrix(i + 1, N), matrix(2 * i + 1, N)
-        D, D2, WT, WT2 = matrix(o, N), matrix(2 * o, N), matrix(i, o), matrix(i, 2 * o)
-        Z, E, G = matrix(o, N), matrix(i, N), matrix(o, i + 1)
-        gradient += [(W, A, Z), (D, A.T, G)] + [(WT, D, E)] * (k > 0)
-        hessian += [(W2, A2, Z), (D, A.T, G), (D, A.T, G), (WT2, D2, E)] if k else [(W, A, Z), (D, A.T, G)]
-        gauss += [(W2, A2, Z), (D, A.T, G), (WT, D, E)] if k else [(W, A, Z), (D, A.T, G)]
-        for name, products in (("grad", 2 + (k > 0)), ("hessp", 6 if k else 2), ("ggnp", 4 if k else 2)):
-            flops[name] += 2 * products * o * i * N
-
-    def run(products):
-        return lambda: [np.matmul(a, b, out=c) for a, b, c in products]
-
-    square = matrix(1024, 1024)
-    return ({"grad": run(gradient), "hessp": run(hessian), "ggnp": run(gauss),
-             "peak": lambda: square @ square}, flops)
+    runs = {}
+    for how, blocks in (("whole", [(1, net.N)]), ("tiles", [shape for _, shape in net._blocks])):
+        jobs = {name: [] for name in flops}
+        for t, b in blocks:
+            for k, (i, o) in enumerate(pairwise(net.sizes)):
+                WT, W, A, D, Z, E, G = (rng.standard_normal(shape).astype(net.dtype) for shape in (
+                    (i + 1, o), (o, i), (t, b, i + 1), (t, b, o), (t, b, o), (t, b, i), (t, o, i + 1)))
+                forward, weights, back = (A, WT, Z), (D.swapaxes(1, 2), A, G), (D, W, E)
+                jobs["grad"] += [forward, weights] + [back] * (k > 0)
+                jobs["ggnp"] += [forward, weights] + [forward, back] * (k > 0)
+                jobs["hessp"] += [forward, weights] + [forward, weights, back, back] * (k > 0)
+        for name, products in jobs.items():
+            runs[name, how] = lambda products=products: [np.matmul(a, b, out=c) for a, b, c in products]
+            flops[name] = sum(2 * c.size * a.shape[-1] for a, _, c in products)
+    square = rng.standard_normal((1024, 1024)).astype(net.dtype)
+    runs["peak"] = lambda: square @ square
+    return runs, flops
 
 
 def jax_peer(sizes, loss, X, Y, thetas, vs):
@@ -188,7 +191,7 @@ def torch_peer(sizes, loss, X, Y, thetas, vs):
 
 
 def race(candidates, rounds, calls=4):
-    """Median over rounds of time / time of our gradient in that round, for each candidate."""
+    """Median over rounds of time / time of our gradient in that round; and that gradient's microseconds."""
     times = {key: [] for key in candidates}
     for _ in range(rounds):
         for key, call in candidates.items():
@@ -199,7 +202,8 @@ def race(candidates, rounds, calls=4):
                 call()
             times[key].append((perf_counter() - start) / calls)
     unit = np.array(times["ours", "grad"])
-    return {key: float(np.median(np.array(t) / unit)) for key, t in times.items()}
+    cost = {key: float(np.median(np.array(t) / unit)) for key, t in times.items()}
+    return cost | {"us": float(np.median(unit)) * 1e6}
 
 
 def measure(sizes, loss, dtype, rounds):
@@ -211,7 +215,7 @@ def measure(sizes, loss, dtype, rounds):
     vs = [np.random.default_rng(seed).standard_normal(net.n).astype(dtype) for seed in range(8)]
 
     mine, values = ours(sizes, loss, X, Y, thetas, vs)
-    alone, flops = floor(sizes, X)
+    alone, flops = floor(NetworkLoss(sizes, X, Y, "tanh", loss))
     columns, missing = {"ours": mine, "floor": alone}, []
     for peer in (jax_peer, torch_peer):
         try:
@@ -224,28 +228,33 @@ def measure(sizes, loss, dtype, rounds):
             off = np.linalg.norm(value - np.asarray(theirs[name].detach() if peer is torch_peer else theirs[name]))
             assert off < (1e-9 if dtype == "float64" else 1e-4) * np.linalg.norm(value), (peer, name, off)
     cost = race({(column, row): call for column, calls in columns.items() for row, call in calls.items()}, rounds)
+    for row in flops:
+        cost["floor", row] = min(cost["floor", (row, how)] for how in ("whole", "tiles"))
     peak = 2 * 1024**3 / cost["floor", "peak"]
     return cost, {row: count / cost["ours", row] / peak for row, count in flops.items()}, missing
 
 
 def main(rounds):
+    np.ones((2, 2)) @ np.ones((2, 2))
+    blas = {(lib["internal_api"], lib["version"], lib.get("architecture")) for lib in threadpool_info()
+            if lib["user_api"] == "blas"}
+    print("numpy", np.__version__, *(" ".join(map(str, lib)) for lib in blas))
     peers = ("jax", "jax lin", "torch", "torch graph")
-    print(f"{'':27s}{'ours':>6s}{'floor':>7s}{'/floor':>8s}{'peak':>7s}" + "".join(f"{p:>12s}" for p in peers)
-          + "   best jax/ours   best torch/ours")
+    print(f"{'':30s}{'us':>7s}{'ours':>6s}{'floor':>7s}{'/floor':>8s}{'peak':>6s}"
+          + "".join(f"{p:>12s}" for p in peers) + "  best/ours: jax torch")
     for problem, (sizes, loss) in PROBLEMS.items():
         for dtype in ("float64", "float32"):
             cost, share, missing = measure(sizes, loss, dtype, rounds)
             for row in ("fun", "grad", "hessp", "ggnp", "new hessp"):
                 mine, least = cost["ours", row], cost.get(("floor", row))
-                line = f"{problem:12s}{dtype:9s}{row:>6s}{mine:>6.2f}" if len(row) < 7 else \
-                    f"{problem:12s}{dtype:5s}{row:>10s}{mine:>6.2f}"
-                line += f"{least:>7.2f}{mine / least:>8.2f}{share[row]:>7.0%}" if least else " " * 22
+                line = f"{problem:12s}{dtype:9s}{row:9s}{mine * cost['us']:>7.0f}{mine:>6.2f}"
+                line += f"{least:>7.2f}{mine / least:>8.2f}{share[row]:>6.0%}" if least else " " * 21
                 for peer in peers:
-                    line += f"{cost[peer, row]:>12.2f}" if (peer, row) in cost else f"{'':>12s}"
-                for family in (peers[:2], peers[2:]):
+                    line += f"{cost[peer, row]:>12.2f}" if (peer, row) in cost else " " * 12
+                for width, family in ((16, peers[:2]), (6, peers[2:])):
                     best = [cost[peer, row] / mine for peer in family if (peer, row) in cost]
-                    line += f"{min(best):>16.2f}" if best else ""
-                print(line, flush=True)
+                    line += f"{min(best):>{width}.2f}" if best else " " * width
+                print(line.rstrip(), flush=True)
     if missing:
         print("not installed, so not in the table:", ", ".join(missing))
 
