@@ -152,7 +152,7 @@ def newton_krylov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=No
         ratio = np.linalg.norm(g) / np.linalg.norm(last)
         for v, Hv in H.seen:
             inverse.add(v, Hv)
-        if inverse.add(p, g - last):  # now p'Mp = p'(g - last): keep the radius in proportion
+        if inverse.add(p, g - last) and M is None:  # the memory alone sets the scale of p'Mp, now p'(g - last)
             delta *= np.sqrt(p @ (g - last)) / length
 
 
