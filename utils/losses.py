@@ -93,8 +93,7 @@ class _LinearLoss:
         """The dictionary of what is known at x: outputs "h", and on demand "curvature"."""
         x = as_vector("x", x, self.n, self._A.dtype)
         if self._x is None or not np.array_equal(x, self._x):
-            self._x, self._point = x.copy(), {}
-            self._point["h"] = self._forward(x)
+            self._x, self._point = x.copy(), {"h": self._forward(x)}
         return self._x, self._point
 
     def _forward(self, v):
@@ -128,11 +127,13 @@ class _LinearLoss:
         """The Gauss-Newton matrix at x times v, (n,): the Hessian itself, for the model is linear."""
         return self.hessp(x, v)
 
+    @np.errstate(all="ignore")
     def jvp(self, x, v):
         """J v = A v, (m,)."""
         as_vector("x", x, self.n, self._A.dtype)
         return self._forward(as_vector("v", v, self.n, self._A.dtype)).reshape(-1)
 
+    @np.errstate(all="ignore")
     def vjp(self, x, u):
         """J^T u = A^T u, (n,)."""
         as_vector("x", x, self.n, self._A.dtype)
