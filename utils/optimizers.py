@@ -51,7 +51,7 @@ def heavy_ball(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=None,
                alpha=None, beta=None, tol=1e-6, maxiter=10_000, **rest):
     """Gradient descent that keeps beta of its last step, from rest. alpha and 0 <= beta < 1 are required."""
     run = _Run(fun, jac, args, callback, tol, maxiter, rest)
-    alpha, beta = run.number("alpha", alpha), run.number("beta", beta, 1)
+    alpha, beta = run.number("alpha", alpha), run.number("beta", beta, below=1)
     x, f, g = run.start(x0)
     last = x
     while run.goes_on(x, f, g):
@@ -64,7 +64,7 @@ def nesterov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=None, *
              alpha=None, beta=None, tol=1e-6, maxiter=10_000, **rest):
     """Like heavy_ball, with the gradient taken at the extrapolated point y: the iterate that is reported."""
     run = _Run(fun, jac, args, callback, tol, maxiter, rest)
-    alpha, beta = run.number("alpha", alpha), run.number("beta", beta, 1)
+    alpha, beta = run.number("alpha", alpha), run.number("beta", beta, below=1)
     y, f, g = run.start(x0)
     last = y
     while run.goes_on(y, f, g):
@@ -120,9 +120,9 @@ def newton_krylov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=No
             return lambda v: part.ggnp(x, v)
     """
     run = _Run(fun, jac, args, callback, tol, maxiter, rest)
-    products, inverse = curvature or run.products(hessp, hess), _Memory(run.number("memory", memory))
+    products, inverse = curvature or run.products(hessp, hess), _Memory(int(run.number("memory", memory)))
+    delta, forcing, ratio, refresh = 1.0, run.number("eta", eta, below=1), np.inf, run.number("refresh", refresh, 1)
     x, f, g = run.start(x0)
-    delta, forcing, ratio = 1.0, run.number("eta", eta, 1), np.inf
     while True:
         if not run.goes_on(x, f, g):
             step = run.downhill(x, f, g)
@@ -142,18 +142,18 @@ def newton_krylov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=No
             rho = (f_new - f) / model if model < 0 else -np.inf
             if rho >= 1e-4 or -model <= run.rounding(f):
                 break
-            delta = length * _shrink(f_new - f, g @ p)
+            delta = min(delta, length) * _shrink(f_new - f, g @ p)
         if rho < 0.25:
             delta = length / 2
         elif rho > 0.75 and stop in ("boundary", "negative curvature"):
-            delta = 2 * length
+            delta = min(1e100, 2 * length)
         last = g
         x, f, g = run.moved(x, f, g, p, f_new, -model)
         ratio = np.linalg.norm(g) / np.linalg.norm(last)
         for v, Hv in H.seen:
             inverse.add(v, Hv)
         if inverse.add(p, g - last) and M is None:  # the memory alone sets the scale of p'Mp, now p'(g - last)
-            delta *= np.sqrt(p @ (g - last)) / length
+            delta = min(1e100, delta * np.sqrt(p @ (g - last)) / length)
 
 
 def _shrink(rise, slope):
@@ -224,9 +224,9 @@ class _Run:
         self.nit, self.why, self.judged, self.lowest = -1, None, False, np.nan
 
     @staticmethod
-    def number(name, value, below=np.inf):
-        if not (isinstance(value, (int, float, np.number)) and 0 <= value < below):
-            raise ValueError(f"{name} must be a number in [0, {below}), got {value!r}")
+    def number(name, value, least=0, below=np.inf):
+        if not (isinstance(value, (int, float, np.number)) and least <= value < below):
+            raise ValueError(f"{name} must be a number in [{least}, {below}), got {value!r}")
         return value
 
     def fun(self, x):
@@ -348,14 +348,15 @@ class _Run:
 
     def disagreement(self, x, f, g):
         """What shows that g is not the gradient of fun at x, else "": differences on a line, at two lengths."""
-        u = np.random.default_rng(0).standard_normal(x.size)
-        u = u / np.linalg.norm(u) + g / (np.linalg.norm(g) or 1.0)
-        u, h = u / np.linalg.norm(u), self.eps ** (1 / 3) * max(1.0, np.linalg.norm(x))
-        errors = []
+        u, scale = np.random.default_rng(0).standard_normal(x.size), max(1.0, np.linalg.norm(x))
+        u = u / np.linalg.norm(u) * (1 if u @ g >= 0 else -1) + g / (np.linalg.norm(g) or 1.0)
+        u, h, errors = u / np.linalg.norm(u), self.eps ** (1 / 3) * scale, []
         for step in (h, 10 * h):
-            slope = (self.fun(x + step * u) - self.fun(x - step * u)) / (2 * step)
+            ahead, behind = self.fun(x + step * u), self.fun(x - step * u)
+            slope, bend = (ahead - behind) / (2 * step), (ahead - 2 * f + behind) / step**2
+            noise = 100 * self.eps * (max(abs(f), abs(ahead), abs(behind)) / step + abs(bend) * scale)
             errors.append(slope - g @ u)
-            if not abs(errors[-1]) > 1e-4 * abs(g @ u) + 10 * self.rounding(f) / h:
+            if not abs(errors[-1]) > 1e-4 * abs(g @ u) + noise:
                 return ""
         if abs(errors[0] - errors[1]) > 0.1 * abs(errors[0]):
             return ""
@@ -368,7 +369,7 @@ class _Run:
         for point in [self.first] + [(x, f, g)] * (self.why == 0):
             if np.isfinite(point[1]) and np.all(np.isfinite(point[2])) and not wrong:
                 wrong = self.disagreement(*point)
-        bad = f"fun is {f}" if not np.isfinite(f) else f"{'hessp' if np.isfinite(size) else 'jac'} is not finite"
+        bad = f"fun is {f}" if not np.isfinite(f) else f"{'hess' if np.isfinite(size) else 'jac'} is not finite"
         message = {
             0: f"Minimizer: |jac| = {size:.2e} <= tol, smallest curvature found {self.lowest:.2e}.",
             1: f"maxiter = {self.maxiter} iterations done, |jac| = {size:.2e} > tol.",
