@@ -43,6 +43,18 @@ def _problem(seed, m, n, lam, rank=None, scale=1.0):
     return A * np.geomspace(1, scale, n), rng.standard_normal(m), lam
 
 
+def _by_solving(system):
+    """A mistake that solves system(A, lam) x = A^T b: told where that has one solution; elsewhere it gives noise."""
+    def shows(out, A, b, lam):
+        M = system(A, lam)
+        return bool(np.linalg.matrix_rank(M) < len(M) or distance(out, np.linalg.solve(M, A.T @ b)) < 1e-6)
+    return shows
+
+
+def _truncated(A, b, lam):
+    return _filtered(A, b, lambda s: np.where(s**2 > lam, 1 / np.maximum(s, 1e-9), 0))
+
+
 TWO_BY_TWO = np.array([[2.0, 0], [0, 1], [0, 0]]), np.array([2.0, 1, 5]), 0.25
 SQUARE = np.diag([3.0, 2, 1, 0.5, 0.2]) @ np.linalg.qr(np.random.default_rng(4).standard_normal((5, 5)))[0]
 
@@ -106,6 +118,39 @@ def _uncentered_svd(X, y, lam):
     """y is centered, X is not."""
     r, h, _ = _parts(X, y - y.mean(), lam, intercept=False)
     return np.mean((r / (1 - h - 1 / len(y)))**2)
+
+
+def _centered_outside(X, y, lam):
+    """N fits, but the columns are centered once, with row i among them."""
+    errors, center = [], X.mean(axis=0)
+    for i in range(len(y)):
+        keep = np.arange(len(y)) != i
+        w = ridge(X[keep] - center, y[keep] - y[keep].mean(), lam)
+        errors.append(y[keep].mean() + (X[i] - center) @ w - y[i])
+    return np.mean(np.square(errors))
+
+
+def _level_forgotten(X, y, lam):
+    """X is centered, y is not, and no mean is added to the prediction."""
+    r, h, _ = _parts(X - X.mean(axis=0), y, lam, intercept=False)
+    return np.mean((r / (1 - h - 1 / len(y)))**2)
+
+
+def _rational_filter(X, y, lam):
+    """phi = sigma / (sigma + lam), in the residual and in the leverage."""
+    U, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+    phi = s / (s + lam)
+    r, h = y.mean() + U @ (phi * (U.T @ (y - y.mean()))) - y, 1 / len(y) + U**2 @ phi
+    return np.mean((r / (1 - h))**2)
+
+
+def _five_folds(X, y, lam):
+    errors = []
+    for fold in range(5):
+        out = np.arange(len(y)) % 5 == fold
+        center, level = X[~out].mean(axis=0), y[~out].mean()
+        errors.append(level + (X[out] - center) @ ridge(X[~out] - center, y[~out] - level, lam) - y[out])
+    return np.mean(np.square(np.concatenate(errors)))
 
 
 def _gcv(X, y, lam):
@@ -192,9 +237,11 @@ EXERCISES = [
                     "You centered the columns first, as Ridge of scikit-learn does by default. Here A is taken as it is: "
                     "fit_intercept=False."),
             Mistake(lambda A, b, lam: np.linalg.lstsq(A, b, rcond=None)[0],
-                    "That is A^+ b: lam is never used."),
+                    "That is A^+ b: lam is never used.", shows=_by_solving(lambda A, lam: A.T @ A)),
+            Mistake(_truncated, "That is a truncated SVD with the threshold sqrt(lam): each direction whole or not at all."),
             Mistake(lambda A, b, lam: np.linalg.lstsq(A.T @ A + lam, A.T @ b, rcond=None)[0],
-                    "A.T @ A + lam adds lam to every entry of the matrix. Asked for is lam on the diagonal only."),
+                    "A.T @ A + lam adds lam to every entry of the matrix. Asked for is lam on the diagonal only.",
+                    shows=_by_solving(lambda A, lam: A.T @ A + lam)),
             Mistake(lambda A, b, lam: _filtered(A, b, lambda s: s / (s**2 - lam)),
                     "Your lam has the wrong sign: it takes from the diagonal, and then directions are amplified, not damped."),
             Mistake(lambda A, b, lam: np.linalg.lstsq(A, b, rcond=None)[0] / (1 + lam),
@@ -214,7 +261,10 @@ EXERCISES = [
         mistakes=(
             Mistake((0.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
             Mistake((1.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
-            Mistake((1 / 2, 10 / 11, 1 / 11), "You used sigma where sigma squared stands."),
+            Mistake((1 / 2, 1.0, 0.0), "Nearly, but the filter of ridge reaches neither 0 nor 1: give two digits."),
+            Mistake((1 / 2, 10 / 11, 1 / 11), "You used sigma where sigma squared stands.",
+                    shows=lambda out: not isinstance(out, str) and bool(
+                        abs(np.ravel(out)[1] - 10 / 11) < 0.01 or abs(np.ravel(out)[2] - 1 / 11) < 0.002)),
             Mistake((1 / 2, 1 / 101, 100 / 101),
                     "That is 1 - phi, the part that is refused. Which directions should be learned, the loud or the faint?"),
             Mistake((1 / 2, 1 / 11, 10 / 11),
@@ -289,6 +339,18 @@ EXERCISES = [
                     "There is no intercept in this fit: the average row is predicted only if y has mean 0. Center X and y."),
             Mistake(_uncentered_svd,
                     "You centered y and not the columns of X. With an intercept, the SVD is that of the centered columns."),
+            Mistake(_level_forgotten,
+                    "You centered the columns of X and not y. Subtract the mean of y before the fit, and add it to each "
+                    "prediction."),
+            Mistake(_centered_outside,
+                    "You centered the columns once, with the left-out row among them. A row that is left out takes no part in "
+                    "the centering either."),
+            Mistake(_five_folds,
+                    "That is five-fold cross-validation: a fair estimate, of fits with a fifth fewer rows. Here one row at a "
+                    "time is left out."),
+            Mistake(lambda X, y, lam: loo_mse(X / X.std(axis=0), y, lam),
+                    "You divided the columns by their standard deviations. Then the same lam is another penalty."),
+            Mistake(_rational_filter, "Your filter is sigma / (sigma + lam): the singular values stand squared."),
             Mistake(lambda X, y, lam: loo_mse(X, y, lam * len(y)),
                     "Right method for N times lam: our loss is a sum, not a mean."),
             Mistake(lambda X, y, lam: loo_mse(X, y, lam**2),
