@@ -5,13 +5,13 @@
     plt.semilogy(trace.cost, trace.gnorm)
 
 A `Trace` is a loss with a meter on it. It stands between any loss and any solver, ours or scipy's, and changes no
-number. Iterations of two solvers cannot be compared, their cost in gradients can. At each call of the callback
-f and |g| are recorded against the cost so far; what recording itself needs is not counted. Without a callback
-every gradient evaluation is a record, and a loop of one's own may call `trace(x)`.
+number. Iterations of two solvers cannot be compared, their cost in gradients can. The start, and the iterate at
+each call of the callback, are recorded: f and |g| against the cost so far. What recording needs is not counted.
+Without a callback every gradient evaluation is a record; a loop of one's own may call `trace(x)`.
 
-    prices, in gradients       fun    grad   hessp  ggnp   jvp    vjp    kronecker   its solve
-    CACHED (the default)       0.43   1      1.3    0.95   0.5    0.5    1.5         0.07
-    UNCACHED                   0.43   1      3      2      1      1.4
+    prices, in gradients       fun    grad   hessp  ggnp   jvp    vjp    predict  kronecker  its solve
+    CACHED (the default)       0.43   1      1.3    0.95   0.5    0.5    0.43     1.5        0.07
+    UNCACHED                   0.43   1      3      2      1      1.4    0.43
 
 CACHED is measured on `NetworkLoss`, whose products reuse what the gradient computed at the same x. It is the
 default because every loss in utils does so, and it is charged as such a loss works: grad after fun at one x costs
@@ -24,19 +24,19 @@ from time import perf_counter
 
 import numpy as np
 
-CACHED = {"fun": 0.43, "grad": 1.0, "hessp": 1.3, "ggnp": 0.95, "jvp": 0.5, "vjp": 0.5}
+CACHED = {"fun": 0.43, "grad": 1.0, "hessp": 1.3, "ggnp": 0.95, "jvp": 0.5, "vjp": 0.5, "predict": 0.43}
 CACHED |= {"kronecker": 1.5, "solve": 0.07}
-UNCACHED = {"fun": 0.43, "grad": 1.0, "hessp": 3.0, "ggnp": 2.0, "jvp": 1.0, "vjp": 1.4}
+UNCACHED = {"fun": 0.43, "grad": 1.0, "hessp": 3.0, "ggnp": 2.0, "jvp": 1.0, "vjp": 1.4, "predict": 0.43}
 
 
 class Trace:
-    """`loss` with a meter: use the Trace's fun, grad, hessp, ggnp, jvp, vjp in its place, and itself as callback.
+    """`loss` with a meter: use the Trace's fun, grad, hessp, ... in place of the loss's, and itself as callback.
 
     prices: gradients that one call costs, by name. cached: whether the loss reuses at x what it computed at x.
-    every: print a line at each so many records (0: never).
+    every: print a line at each so many iterations (0: never).
 
-    cost, f, gnorm, seconds: arrays (k,), an entry a record; counts: how often each function was called; total: the
-    cost so far. Other attributes are the loss's own. Raises TypeError if the loss has no fun and grad.
+    cost, f, gnorm, seconds: arrays (k,), an entry a record; counts: how often each function was called; total:
+    the cost so far. Other attributes are the loss's own. Raises TypeError if the loss has no fun and grad.
     """
 
     def __init__(self, loss, prices=CACHED, cached=True, every=0):
@@ -83,6 +83,10 @@ class Trace:
 
         return counted
 
+    def predict(self, x, X):
+        self._pay("predict", self.prices["predict"] * len(X) / self.loss.N)
+        return self.loss.predict(x, X)
+
     def subsample(self, rows):
         """The meter on `loss.subsample(rows)`: its calls cost in proportion to its samples, and count in `total`."""
         part = Trace(self.loss.subsample(rows), self.prices, self.cached)
@@ -107,7 +111,8 @@ class Trace:
         return getattr(self.loss, name)
 
     def _column(self, k):
-        return np.array([record[k] for record in self._records or self._evaluations])
+        records = self._evaluations[:1] + self._records if self._records else self._evaluations
+        return np.array([record[k] for record in records])
 
     def _record(self, x, records):
         begun = perf_counter()
