@@ -57,19 +57,22 @@ def show(fig, says):
     print(says)
 
 
-def filter_plot(A, b, solutions):
+def filter_plot(A, b, solutions, theory=None):
     """What has been learned so far: of each direction of the pseudo-inverse solution, the learned fraction.
 
     A (m, n), b (m,); solutions {name: x of shape (n,)}, at most four. Against each singular value s_i stands
     phi_i = <x, v_i> / (<u_i, b> / s_i): 1 is the pseudo-inverse, 0 is "nothing learned" (Hansen 1998, filter
     factors). Directions with s_i below numpy's rank cutoff, or which b does not touch, are left out.
+    `theory` {name: phi (k,)}, for the k directions drawn, holds predictions: wide pale lines under the measured.
     Returns (fig, {name: phi}), with phi in the order of the decreasing singular values.
     """
     if len(solutions) > 4:
         raise ValueError(f"solutions: at most 4 curves can be told apart, {len(solutions)} came")
     s, phi = filter_factors(A, b, solutions)
     fig, ax = plt.subplots()
-    ax.axhline(1, color=PALE, linewidth=4, zorder=0)
+    ax.axhline(1, color=PALE, linewidth=1, zorder=0)
+    for name, values in (theory or {}).items():
+        ax.plot(s, values, color=PALE, linewidth=5, label=name, zorder=0)
     for k, (name, values) in enumerate(phi.items()):
         ax.plot(s, values, label=name, **style(name, k))
     ax.set_xscale("log")
