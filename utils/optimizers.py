@@ -30,6 +30,7 @@ import warnings
 from collections import deque
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from utils.krylov import lanczos, steihaug
@@ -179,31 +180,33 @@ class _Replay:
 
 
 class _Memory:
-    """Approximate inverse Hessian from the last pairs (s, Hs), limited-memory BFGS (Nocedal & Wright, alg. 7.4)."""
+    """Approximate inverse Hessian from the last pairs (s, Hs): limited-memory BFGS (Nocedal 1980).
+
+    Its two loops (Nocedal & Wright, algorithm 7.4) are two triangular systems with R = triu(S Y^T), in matrices.
+    """
 
     def __init__(self, size):
-        self.pairs, self.base = deque(maxlen=size), None
+        self.pairs, self.base, self.matrices = deque(maxlen=size), None, None
 
     def add(self, s, y):
         """Learn that Hs = y, where the curvature is positive. Was it learned?"""
         fits = self.pairs.maxlen > 0 and s @ y > 1e-8 * np.linalg.norm(s) * np.linalg.norm(y)
         if fits:
-            self.pairs.append((s, y, 1 / (s @ y)))
+            self.pairs.append((s, y))
+            self.matrices = None
         return fits
 
     def __call__(self, r):
-        taken = []
-        for s, y, scale in reversed(self.pairs):
-            taken.append(scale * (s @ r))
-            r = r - taken[-1] * y
-        if self.base is not None:
-            r = self.base(r)
-        elif self.pairs:
-            s, y, scale = self.pairs[-1]
-            r = r / (scale * (y @ y))
-        for (s, y, scale), a in zip(self.pairs, reversed(taken)):
-            r = r + (a - scale * (y @ r)) * s
-        return r
+        if not self.pairs:
+            return r if self.base is None else self.base(r)
+        if self.matrices is None:
+            S, Y = map(np.array, zip(*self.pairs))
+            self.matrices = S, Y, np.triu(S @ Y.T)
+        S, Y, R = self.matrices
+        a = solve_triangular(R, S @ r)
+        q = r - a @ Y
+        z = self.base(q) if self.base is not None else R[-1, -1] / (Y[-1] @ Y[-1]) * q
+        return z + solve_triangular(R, np.diag(R) * a - Y @ z, trans=1) @ S
 
 
 class _Run:
