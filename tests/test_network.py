@@ -126,7 +126,7 @@ def random_case(rng, activation=None, loss=None, N=None):
 
 def random_blocks(rng, monkeypatch):
     """Blocks and tiles so small that a few samples need many of them, of unequal sizes."""
-    monkeypatch.setattr(network, "CACHE", int(rng.choice([30, 100, 2**17])))
+    monkeypatch.setattr(network, "CACHE", int(rng.choice([30, 100, 2**16])))
     monkeypatch.setattr(network, "SMALL", int(rng.choice([60, 200, 10**6])))
     monkeypatch.setattr(network, "TILE", 1)
 

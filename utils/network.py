@@ -26,7 +26,7 @@ from utils.kronecker import kronecker_inverse
 from utils.losses import as_data, as_penalty, as_vector, dense_hessian
 from utils.pointwise import ACTIVATIONS, LOSSES, named, targets
 
-CACHE = 2**17  # numbers in the widest array of a block
+CACHE = 2**16  # numbers in the widest array of a block
 SMALL = 10**6  # OpenBLAS multiplies (m, k) by (k, n) without first copying them if m k n is at most this
 TILE = 100  # fewer samples than this in a tile do not pay
 
