@@ -225,8 +225,18 @@ def test_steihaug_says_why_it_stopped():
 # ---- Lanczos
 
 
-@pytest.mark.parametrize("values", [[-0.5, 1, 4], [1, 1, 1, 1], [0, 0, 0], [2], [-3, -3, 0, 0, 5, 5, 5],
-                                    list(np.logspace(-6, 3, 25)), list(np.linspace(-1, 1, 60))])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [-0.5, 1, 4],
+        [1, 1, 1, 1],
+        [0, 0, 0],
+        [2],
+        [-3, -3, 0, 0, 5, 5, 5],
+        list(np.logspace(-6, 3, 25)),
+        list(np.linspace(-1, 1, 60)),
+    ],
+)
 def test_lanczos_gives_the_whole_spectrum_with_multiplicities(values):
     H = symmetric(values, 1)
     ritz = lanczos(lambda v: H @ v, len(values))
@@ -262,17 +272,20 @@ def test_lanczos_stops_early_at_its_tolerance():
 # ---- bad input
 
 
-@pytest.mark.parametrize("call,word", [
-    (lambda: cg(lambda v: v, np.ones((3, 1))), "c must"),
-    (lambda: cgls(np.eye(3), np.ones((3, 1))), "b must"),
-    (lambda: steihaug(lambda v: v, np.ones((3, 1)), 1), "g must"),
-    (lambda: steihaug(lambda v: v, np.ones(3), 0), "delta must"),
-    (lambda: steihaug(lambda v: v, np.ones(3), np.inf), "delta must"),
-    (lambda: steihaug(lambda v: v, np.ones(3), np.nan), "delta must"),
-    (lambda: lanczos(lambda v: v, 0), "k must"),
-    (lambda: lanczos(lambda v: v, 3, k=0), "k must"),
-    (lambda: lanczos(lambda v: v * np.inf, 3), "finite"),
-])
+@pytest.mark.parametrize(
+    "call,word",
+    [
+        (lambda: cg(lambda v: v, np.ones((3, 1))), "c must"),
+        (lambda: cgls(np.eye(3), np.ones((3, 1))), "b must"),
+        (lambda: steihaug(lambda v: v, np.ones((3, 1)), 1), "g must"),
+        (lambda: steihaug(lambda v: v, np.ones(3), 0), "delta must"),
+        (lambda: steihaug(lambda v: v, np.ones(3), np.inf), "delta must"),
+        (lambda: steihaug(lambda v: v, np.ones(3), np.nan), "delta must"),
+        (lambda: lanczos(lambda v: v, 0), "k must"),
+        (lambda: lanczos(lambda v: v, 3, k=0), "k must"),
+        (lambda: lanczos(lambda v: v * np.inf, 3), "finite"),
+    ],
+)
 def test_bad_input_is_named(call, word):
     with pytest.raises(ValueError, match=word):
         call()

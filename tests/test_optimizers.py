@@ -21,8 +21,13 @@ from utils.losses import LeastSquares, LogisticRegression, SoftmaxRegression
 from utils.network import NetworkLoss
 from utils.optimizers import gradient_descent, heavy_ball, nesterov, newton, newton_krylov
 
-RATES = {gradient_descent: {"alpha": 0.1}, heavy_ball: {"alpha": 0.1, "beta": 0.5},
-         nesterov: {"alpha": 0.1, "beta": 0.5}, newton: {}, newton_krylov: {}}
+RATES = {
+    gradient_descent: {"alpha": 0.1},
+    heavy_ball: {"alpha": 0.1, "beta": 0.5},
+    nesterov: {"alpha": 0.1, "beta": 0.5},
+    newton: {},
+    newton_krylov: {},
+}
 SOLVERS = pytest.mark.parametrize("solver", RATES, ids=lambda s: s.__name__)
 SECOND_ORDER = pytest.mark.parametrize("solver", [newton, newton_krylov], ids=lambda s: s.__name__)
 
@@ -38,15 +43,28 @@ class Function:
         return self.hess(x) @ v
 
 
-SADDLE = Function(lambda z: z[0] ** 2 / 2 - z[1] ** 2 / 2 + z[1] ** 4 / 4,
-                  lambda z: [z[0], z[1] ** 3 - z[1]], lambda z: [[1, 0], [0, 3 * z[1] ** 2 - 1]])
+SADDLE = Function(
+    lambda z: z[0] ** 2 / 2 - z[1] ** 2 / 2 + z[1] ** 4 / 4,
+    lambda z: [z[0], z[1] ** 3 - z[1]],
+    lambda z: [[1, 0], [0, 3 * z[1] ** 2 - 1]],
+)
 BOWL = Function(lambda x: x @ x / 2, lambda x: x, lambda x: np.eye(x.size))
 
 
 def run(solver, loss, x0, tol=1e-8, maxiter=2000, callback=None, **options):
-    kinds = {"hess": loss.hess} if solver is newton else {"hessp": loss.hessp} if solver is newton_krylov else {}
-    return minimize(loss.fun, x0, jac=loss.grad, method=solver, tol=tol, callback=callback,
-                    options={**RATES[solver], "maxiter": maxiter, **options}, **kinds)
+    kinds = (
+        {"hess": loss.hess} if solver is newton else {"hessp": loss.hessp} if solver is newton_krylov else {}
+    )
+    return minimize(
+        loss.fun,
+        x0,
+        jac=loss.grad,
+        method=solver,
+        tol=tol,
+        callback=callback,
+        options={**RATES[solver], "maxiter": maxiter, **options},
+        **kinds,
+    )
 
 
 def consistent(result, loss, tol=1e-8):
@@ -77,8 +95,11 @@ def test_solves_lesson_one(solver):
     loss, x = lesson_one()
     L, mu = np.linalg.eigvalsh(loss.hess(np.zeros(loss.n)))[[-1, 0]]
     root = (np.sqrt(L / mu) - 1) / (np.sqrt(L / mu) + 1)
-    rates = {gradient_descent: {"alpha": 2 / (L + mu)}, nesterov: {"alpha": 1 / L, "beta": root},
-             heavy_ball: {"alpha": 4 / (np.sqrt(L) + np.sqrt(mu)) ** 2, "beta": root**2}}
+    rates = {
+        gradient_descent: {"alpha": 2 / (L + mu)},
+        nesterov: {"alpha": 1 / L, "beta": root},
+        heavy_ball: {"alpha": 4 / (np.sqrt(L) + np.sqrt(mu)) ** 2, "beta": root**2},
+    }
     result = consistent(run(solver, loss, np.zeros(loss.n), maxiter=20_000, **rates.get(solver, {})), loss)
     assert result.success, result.message
     np.testing.assert_allclose(result.x, x, atol=1e-5 * np.abs(x).max())
@@ -115,25 +136,45 @@ def test_logistic_regression_agrees_with_scipy():
 ROSENBROCK = Function(rosen, rosen_der, rosen_hess)
 BEALE = Function(
     lambda z: sum((c - z[0] + z[0] * z[1] ** k) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625))),
-    lambda z: sum(2 * (c - z[0] + z[0] * z[1] ** k) * np.array([z[1] ** k - 1, k * z[0] * z[1] ** (k - 1)])
-                  for k, c in ((1, 1.5), (2, 2.25), (3, 2.625))),
-    lambda z: sum(2 * np.outer(d, d) + 2 * r * np.array([[0, e], [e, h]]) for r, d, e, h in (
-        (c - z[0] + z[0] * z[1] ** k, np.array([z[1] ** k - 1, k * z[0] * z[1] ** (k - 1)]),
-         k * z[1] ** (k - 1), k * (k - 1) * z[0] * z[1] ** max(k - 2, 0))
-        for k, c in ((1, 1.5), (2, 2.25), (3, 2.625)))))
+    lambda z: sum(
+        2 * (c - z[0] + z[0] * z[1] ** k) * np.array([z[1] ** k - 1, k * z[0] * z[1] ** (k - 1)])
+        for k, c in ((1, 1.5), (2, 2.25), (3, 2.625))
+    ),
+    lambda z: sum(
+        2 * np.outer(d, d) + 2 * r * np.array([[0, e], [e, h]])
+        for r, d, e, h in (
+            (
+                c - z[0] + z[0] * z[1] ** k,
+                np.array([z[1] ** k - 1, k * z[0] * z[1] ** (k - 1)]),
+                k * z[1] ** (k - 1),
+                k * (k - 1) * z[0] * z[1] ** max(k - 2, 0),
+            )
+            for k, c in ((1, 1.5), (2, 2.25), (3, 2.625))
+        )
+    ),
+)
 
 
 def powell_parts(z):
-    r = np.array([z[0] + 10 * z[1], np.sqrt(5) * (z[2] - z[3]), (z[1] - 2 * z[2]) ** 2, np.sqrt(10) * (z[0] - z[3]) ** 2])
+    r = np.array(
+        [
+            z[0] + 10 * z[1],
+            np.sqrt(5) * (z[2] - z[3]),
+            (z[1] - 2 * z[2]) ** 2,
+            np.sqrt(10) * (z[0] - z[3]) ** 2,
+        ]
+    )
     u, w = 2 * (z[1] - 2 * z[2]), 2 * np.sqrt(10) * (z[0] - z[3])
     J = np.array([[1, 10, 0, 0], [0, 0, np.sqrt(5), -np.sqrt(5)], [0, u, -2 * u, 0], [w, 0, 0, -w]])
     a, b = np.array([0, 1, -2, 0]), np.array([1, 0, 0, -1])
     return r, J, 2 * r[2] * np.outer(a, a) + 2 * np.sqrt(10) * r[3] * np.outer(b, b)
 
 
-POWELL = Function(lambda z: powell_parts(z)[0] @ powell_parts(z)[0] / 2,
-                  lambda z: powell_parts(z)[1].T @ powell_parts(z)[0],
-                  lambda z: powell_parts(z)[1].T @ powell_parts(z)[1] + powell_parts(z)[2])
+POWELL = Function(
+    lambda z: powell_parts(z)[0] @ powell_parts(z)[0] / 2,
+    lambda z: powell_parts(z)[1].T @ powell_parts(z)[0],
+    lambda z: powell_parts(z)[1].T @ powell_parts(z)[1] + powell_parts(z)[2],
+)
 
 
 @SECOND_ORDER
@@ -170,7 +211,9 @@ def test_the_functions_tested_with_have_the_derivatives_they_claim(loss, x):
     for i in range(x.size):
         e = h * np.eye(x.size)[i]
         assert (loss.fun(x + e) - loss.fun(x - e)) / (2 * h) == pytest.approx(loss.grad(x)[i], rel=1e-6)
-        np.testing.assert_allclose((loss.grad(x + e) - loss.grad(x - e)) / (2 * h), loss.hess(x)[i], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            (loss.grad(x + e) - loss.grad(x - e)) / (2 * h), loss.hess(x)[i], rtol=1e-5, atol=1e-6
+        )
 
 
 def test_softmax_regression_to_ten_digits_in_at_most_60_products():
@@ -190,8 +233,18 @@ def network(activation="tanh"):
     return NetworkLoss([5, 4, 3], X, X[:, :3] * X[:, 1:4], activation, "squared", l2=1e-2)
 
 
-@pytest.mark.parametrize("options", [{}, {"memory": 0}, {"eta": 0.9}, {"kronecker": True}, {"curvature": "ggnp"},
-                                     {"curvature": "sample", "kronecker": True}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"memory": 0},
+        {"eta": 0.9},
+        {"kronecker": True},
+        {"curvature": "ggnp"},
+        {"curvature": "sample", "kronecker": True},
+    ],
+    ids=str,
+)
 def test_networks_to_a_minimizer(options):
     loss, rng = network(), np.random.default_rng(1)
 
@@ -206,7 +259,9 @@ def test_networks_to_a_minimizer(options):
     if options.pop("kronecker", False):
         options["M"] = lambda x: loss.kronecker(x, 1e-2)
     if "curvature" in options:
-        options["curvature"] = {"ggnp": gauss_newton_far_hessian_near, "sample": sample_far_all_near}[options["curvature"]]
+        options["curvature"] = {"ggnp": gauss_newton_far_hessian_near, "sample": sample_far_all_near}[
+            options["curvature"]
+        ]
     for seed in range(3):
         result = consistent(run(newton_krylov, loss, loss.init(seed), **options), loss)
         assert result.success, result.message
@@ -215,8 +270,11 @@ def test_networks_to_a_minimizer(options):
 
 def test_gauss_newton_products_alone_reach_a_minimizer_of_a_linear_network_or_say_why_not():
     loss = network("identity")
-    result = consistent(minimize(loss.fun, loss.init(0), jac=loss.grad, hessp=loss.ggnp, method=newton_krylov, tol=1e-6),
-                        loss, 1e-6)
+    result = consistent(
+        minimize(loss.fun, loss.init(0), jac=loss.grad, hessp=loss.ggnp, method=newton_krylov, tol=1e-6),
+        loss,
+        1e-6,
+    )
     assert result.success, result.message
 
 
@@ -250,15 +308,23 @@ def test_momentum_follows_its_recursion(solver):
         np.testing.assert_allclose(result.x, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("solver,rates,steps", [
-    (gradient_descent, {"alpha": 2 / 101}, 611), (heavy_ball, {"alpha": 4 / 121, "beta": (9 / 11) ** 2}, 85),
-    (nesterov, {"alpha": 1 / 100, "beta": 9 / 11}, 139)], ids=["gradient_descent", "heavy_ball", "nesterov"])
+@pytest.mark.parametrize(
+    "solver,rates,steps",
+    [
+        (gradient_descent, {"alpha": 2 / 101}, 611),
+        (heavy_ball, {"alpha": 4 / 121, "beta": (9 / 11) ** 2}, 85),
+        (nesterov, {"alpha": 1 / 100, "beta": 9 / 11}, 139),
+    ],
+    ids=["gradient_descent", "heavy_ball", "nesterov"],
+)
 def test_takes_the_number_of_steps_that_the_course_states(solver, rates, steps):
     """kappa = 100, 50 eigenvalues, error 1e-6 (lesson 06)."""
     H = np.linspace(1, 100, 50)
     loss = Function(lambda x: x @ (H * x) / 2, lambda x: H * x, lambda x: np.diag(H))
     errors = []
-    run(solver, loss, np.ones(50), maxiter=700, callback=lambda xk: errors.append(np.linalg.norm(xk)), **rates)
+    run(
+        solver, loss, np.ones(50), maxiter=700, callback=lambda xk: errors.append(np.linalg.norm(xk)), **rates
+    )
     assert abs(1 + np.argmax(np.array(errors) <= 1e-6 * np.sqrt(50)) - steps) <= 0.05 * steps
 
 
@@ -272,7 +338,9 @@ def test_heavy_ball_cycles_where_the_course_says_so():
 
     last = []
     loss = Function(fun, slope, lambda x: [[25.0]])
-    result = run(heavy_ball, loss, [3.3], alpha=1 / 9, beta=4 / 9, maxiter=600, callback=lambda xk: last.append(xk[0]))
+    result = run(
+        heavy_ball, loss, [3.3], alpha=1 / 9, beta=4 / 9, maxiter=600, callback=lambda xk: last.append(xk[0])
+    )
     assert not result.success and result.status == 1
     np.testing.assert_allclose(sorted(last[-3:]), [-1.8024, 0.6465, 2.1159], atol=1e-4)
     assert run(gradient_descent, loss, [3.3], alpha=1 / 25).success
@@ -306,12 +374,26 @@ def test_newton_krylov_leaves_the_saddle(x0):
 
 
 @SOLVERS
-@pytest.mark.parametrize("loss", [
-    Function(lambda x: np.cos(x).sum(), lambda x: -np.sin(x), lambda x: np.diag(-np.cos(x))),  # maximum
-    Function(lambda x: -(x**4).sum() + (x**6).sum(), lambda x: -4 * x**3 + 6 * x**5, lambda x: np.diag(-12 * x**2 + 30 * x**4)),
-    Function(lambda x: (x - np.sin(x)).sum(), lambda x: 1 - np.cos(x), lambda x: np.diag(np.sin(x))),  # an inflection
-    Function(lambda x: x[0] ** 2 / 2 - 1e-3 * x[1] ** 2 + x[1] ** 4, lambda x: [x[0], -2e-3 * x[1] + 4 * x[1] ** 3],
-             lambda x: np.diag([1, -2e-3 + 12 * x[1] ** 2]))], ids=["cosine", "degenerate", "inflection", "shallow"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Function(lambda x: np.cos(x).sum(), lambda x: -np.sin(x), lambda x: np.diag(-np.cos(x))),  # maximum
+        Function(
+            lambda x: -(x**4).sum() + (x**6).sum(),
+            lambda x: -4 * x**3 + 6 * x**5,
+            lambda x: np.diag(-12 * x**2 + 30 * x**4),
+        ),
+        Function(
+            lambda x: (x - np.sin(x)).sum(), lambda x: 1 - np.cos(x), lambda x: np.diag(np.sin(x))
+        ),  # an inflection
+        Function(
+            lambda x: x[0] ** 2 / 2 - 1e-3 * x[1] ** 2 + x[1] ** 4,
+            lambda x: [x[0], -2e-3 * x[1] + 4 * x[1] ** 3],
+            lambda x: np.diag([1, -2e-3 + 12 * x[1] ** 2]),
+        ),
+    ],
+    ids=["cosine", "degenerate", "inflection", "shallow"],
+)
 def test_a_start_that_is_stationary_and_no_minimizer(solver, loss):
     result = consistent(run(solver, loss, np.zeros(2)), loss)
     if solver is newton_krylov:
@@ -324,18 +406,26 @@ def test_a_network_started_at_zero_is_a_saddle_that_newton_krylov_leaves():
     X = np.random.default_rng(0).standard_normal((30, 3))
     loss = NetworkLoss([3, 4, 3], X, X - X.mean(0), "identity", "squared")
     for products in (loss.hessp, loss.ggnp):
-        result = minimize(loss.fun, np.zeros(loss.n), jac=loss.grad, hessp=products, method=newton_krylov, tol=1e-7)
+        result = minimize(
+            loss.fun, np.zeros(loss.n), jac=loss.grad, hessp=products, method=newton_krylov, tol=1e-7
+        )
         assert result.fun < 1e-10, result.message
 
 
 def test_a_plateau_with_gradient_zero_is_a_minimizer_and_one_without_is_none():
-    flat = Function(lambda x: np.maximum(np.abs(x) - 1, 0) @ np.maximum(np.abs(x) - 1, 0),
-                    lambda x: 2 * np.sign(x) * np.maximum(np.abs(x) - 1, 0), lambda x: np.diag(2.0 * (np.abs(x) > 1)))
+    flat = Function(
+        lambda x: np.maximum(np.abs(x) - 1, 0) @ np.maximum(np.abs(x) - 1, 0),
+        lambda x: 2 * np.sign(x) * np.maximum(np.abs(x) - 1, 0),
+        lambda x: np.diag(2.0 * (np.abs(x) > 1)),
+    )
     for solver in RATES:
         assert run(solver, flat, [0.5, -0.5]).success
     assert run(newton_krylov, flat, [3.0, -4.0]).success
-    slope = Function(lambda x: 1 / (1 + np.exp(-x[0])), lambda x: [np.exp(-x[0]) / (1 + np.exp(-x[0])) ** 2],
-                     lambda x: [[np.exp(-x[0]) * (np.exp(-x[0]) - 1) / (1 + np.exp(-x[0])) ** 3]])
+    slope = Function(
+        lambda x: 1 / (1 + np.exp(-x[0])),
+        lambda x: [np.exp(-x[0]) / (1 + np.exp(-x[0])) ** 2],
+        lambda x: [[np.exp(-x[0]) * (np.exp(-x[0]) - 1) / (1 + np.exp(-x[0])) ** 3]],
+    )
     assert not consistent(run(gradient_descent, slope, [3.0], maxiter=50), slope).success
 
 
@@ -352,10 +442,15 @@ def test_separable_data_without_penalty_have_no_minimizer(solver):
 
 
 @SOLVERS
-@pytest.mark.parametrize("loss", [
-    Function(lambda x: -x @ x / 2, lambda x: -x, lambda x: -np.eye(x.size)),
-    Function(lambda x: x.sum(), lambda x: np.ones_like(x), lambda x: np.zeros((x.size, x.size))),
-    Function(lambda x: (x**3).sum(), lambda x: 3 * x**2, lambda x: np.diag(6 * x))], ids=["concave", "linear", "cubic"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Function(lambda x: -x @ x / 2, lambda x: -x, lambda x: -np.eye(x.size)),
+        Function(lambda x: x.sum(), lambda x: np.ones_like(x), lambda x: np.zeros((x.size, x.size))),
+        Function(lambda x: (x**3).sum(), lambda x: 3 * x**2, lambda x: np.diag(6 * x)),
+    ],
+    ids=["concave", "linear", "cubic"],
+)
 def test_unbounded_below(solver, loss):
     with np.errstate(all="ignore"):
         result = run(solver, loss, [-1.0, -2.0])
@@ -392,7 +487,9 @@ def test_values_that_are_not_finite_at_the_start(solver, bad, where):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_trial_that_is_not_finite_shortens_the_step(solver, bad):
     """x - log(x) is not defined left of 0, where Newton's first step from 5 goes."""
-    loss = Function(lambda x: x[0] - np.log(x[0]) if x[0] > 0 else bad, lambda x: [1 - 1 / x[0]], lambda x: [[x[0] ** -2]])
+    loss = Function(
+        lambda x: x[0] - np.log(x[0]) if x[0] > 0 else bad, lambda x: [1 - 1 / x[0]], lambda x: [[x[0] ** -2]]
+    )
     result = consistent(run(solver, loss, [5.0]), loss)
     assert result.success and result.x[0] == pytest.approx(1)
 
@@ -409,14 +506,18 @@ def test_a_tolerance_out_of_reach_is_not_success(solver):
     loss = Function(lambda x: 1e8 + (x - 1) @ (x - 1) / 2, lambda x: x - 1 + 1e-9, lambda x: np.eye(x.size))
     result = run(solver, loss, np.zeros(3), tol=0.0, maxiter=500)
     assert not result.success or not result.jac.any()
-    noisy = Function(lambda x: x @ x / 2, lambda x: x + 1e-7 * np.sign(np.sin(1e9 * x)), lambda x: np.eye(x.size))
+    noisy = Function(
+        lambda x: x @ x / 2, lambda x: x + 1e-7 * np.sign(np.sin(1e9 * x)), lambda x: np.eye(x.size)
+    )
     result = run(solver, noisy, np.ones(3), tol=1e-9, maxiter=500)
     assert not result.success and result.status in (1, 2, 5)
 
 
 @SOLVERS
 def test_a_budgets_end_is_not_success(solver):
-    result = consistent(run(solver, POWELL, [3.0, -1, 0, 1], maxiter=3, **({"alpha": 1e-3} if RATES[solver] else {})), POWELL)
+    result = consistent(
+        run(solver, POWELL, [3.0, -1, 0, 1], maxiter=3, **({"alpha": 1e-3} if RATES[solver] else {})), POWELL
+    )
     assert not result.success and result.status == 1 and result.nit == 3 and "maxiter" in result.message
     zero = run(solver, BOWL, [1.0], maxiter=0)
     assert zero.nit == 0 and not zero.success and zero.x.tolist() == [1]
@@ -443,7 +544,9 @@ def test_a_wrong_gradient_is_no_success_and_the_message_says_so(solver, wrong):
     right = LogisticRegression(A, y, l2=0.1)
     loss = Function(right.fun, lambda x: WRONG[wrong](x, right.grad(x)), right.hess)
     with np.errstate(all="ignore"):
-        result = run(solver, loss, rng.standard_normal(11), maxiter=300, **({"alpha": 0.02} if RATES[solver] else {}))
+        result = run(
+            solver, loss, rng.standard_normal(11), maxiter=300, **({"alpha": 0.02} if RATES[solver] else {})
+        )
     assert not result.success
     assert "jac is not the derivative of fun" in result.message, result.message
 
@@ -453,7 +556,9 @@ def test_a_right_gradient_is_never_accused(solver):
     for seed in range(15):
         rng = np.random.default_rng(seed)
         n = int(rng.integers(1, 8))
-        loss = LogisticRegression(rng.standard_normal((40, n)) * 10.0 ** rng.integers(-2, 2), rng.integers(0, 2, 40), l2=0.1)
+        loss = LogisticRegression(
+            rng.standard_normal((40, n)) * 10.0 ** rng.integers(-2, 2), rng.integers(0, 2, 40), l2=0.1
+        )
         rates = {"alpha": 1 / np.linalg.eigvalsh(loss.hess(np.zeros(n)))[-1]} if RATES[solver] else {}
         result = run(solver, loss, rng.standard_normal(n) * 10.0 ** rng.integers(-3, 3), maxiter=200, **rates)
         assert "jac is not" not in result.message
@@ -472,11 +577,21 @@ def test_conventions_of_minimize(solver):
         return (x - shift) @ A @ (x - shift) / 2, A @ (x - shift)
 
     kinds = {"hess": lambda x, shift: A, "hessp": lambda x, v, shift: A @ v}
-    result = minimize(both, [0, 0, 0], args=(shift,), jac=True, method=solver, tol=1e-7, options=RATES[solver], **kinds)
+    result = minimize(
+        both, [0, 0, 0], args=(shift,), jac=True, method=solver, tol=1e-7, options=RATES[solver], **kinds
+    )
     assert result.success, result.message
     np.testing.assert_allclose(result.x, shift, atol=1e-6)
-    one = minimize(lambda x, s: both(x, s)[0], np.zeros(3), args=shift, jac=lambda x, s: both(x, s)[1], method=solver,
-                   tol=1e-7, options=RATES[solver], **kinds)
+    one = minimize(
+        lambda x, s: both(x, s)[0],
+        np.zeros(3),
+        args=shift,
+        jac=lambda x, s: both(x, s)[1],
+        method=solver,
+        tol=1e-7,
+        options=RATES[solver],
+        **kinds,
+    )
     np.testing.assert_allclose(one.x, shift, atol=1e-6)
     alone = solver(BOWL.fun, 3.0, jac=BOWL.grad, hess=BOWL.hess, hessp=BOWL.hessp, **RATES[solver])
     assert alone.success and alone.x.shape == (1,)
@@ -504,7 +619,16 @@ def test_the_functions_and_the_caller_cannot_spoil_each_others_arrays(solver):
         intermediate_result.x[:] = np.nan
         intermediate_result.jac[:] = np.nan
 
-    result = minimize(fun, x0, jac=grad, hess=BOWL.hess, hessp=BOWL.hessp, method=solver, options=RATES[solver], callback=spoil)
+    result = minimize(
+        fun,
+        x0,
+        jac=grad,
+        hess=BOWL.hess,
+        hessp=BOWL.hessp,
+        method=solver,
+        options=RATES[solver],
+        callback=spoil,
+    )
     assert result.success, result.message
     assert x0.tolist() == [1, 2, 3] and result.x is not x0
     assert np.all(np.isfinite(seen)) and len(seen) == result.nit
@@ -555,24 +679,38 @@ def test_evaluations_are_counted(solver):
     loss.hessp = lambda x, v: (counts.update(hessp=counts["hessp"] + 1), POWELL.hess(x) @ v)[1]
     result = run(solver, loss, [3.0, -1, 0, 1], maxiter=30, **({"alpha": 1e-3} if RATES[solver] else {}))
     assert hessp is not None
-    assert (result.nfev, result.njev, result.nhev) == (counts["fun"], counts["grad"], counts["hess"] + counts["hessp"])
+    assert (result.nfev, result.njev, result.nhev) == (
+        counts["fun"],
+        counts["grad"],
+        counts["hess"] + counts["hessp"],
+    )
 
 
 @SOLVERS
-@pytest.mark.parametrize("change,error,word", [
-    ({"jac": None}, ValueError, "jac must"),
-    ({"bounds": [(0, 1)] * 2}, ValueError, "bounds"),
-    ({"bounds": Bounds([0, 0], [1, 1])}, ValueError, "bounds"),
-    ({"constraints": {"type": "eq", "fun": lambda x: x[0]}}, ValueError, "constraints"),
-    ({"tol": -1.0}, ValueError, "tol must"),
-    ({"tol": np.nan}, ValueError, "tol must"),
-    ({"options": {"maxiter": "many"}}, ValueError, "maxiter must"),
-    ({"jac": lambda x: np.ones(3)}, ValueError, r"shape \(2,\), got 3"),
-    ({"fun": lambda x: x}, ValueError, "fun must return a number"),
-    ({"x0": np.zeros((2, 2))}, ValueError, "x0"),
-])
+@pytest.mark.parametrize(
+    "change,error,word",
+    [
+        ({"jac": None}, ValueError, "jac must"),
+        ({"bounds": [(0, 1)] * 2}, ValueError, "bounds"),
+        ({"bounds": Bounds([0, 0], [1, 1])}, ValueError, "bounds"),
+        ({"constraints": {"type": "eq", "fun": lambda x: x[0]}}, ValueError, "constraints"),
+        ({"tol": -1.0}, ValueError, "tol must"),
+        ({"tol": np.nan}, ValueError, "tol must"),
+        ({"options": {"maxiter": "many"}}, ValueError, "maxiter must"),
+        ({"jac": lambda x: np.ones(3)}, ValueError, r"shape \(2,\), got 3"),
+        ({"fun": lambda x: x}, ValueError, "fun must return a number"),
+        ({"x0": np.zeros((2, 2))}, ValueError, "x0"),
+    ],
+)
 def test_bad_arguments_are_named(solver, change, error, word):
-    call = {"fun": BOWL.fun, "x0": [1.0, 2], "jac": BOWL.grad, "hess": BOWL.hess, "hessp": BOWL.hessp, "method": solver}
+    call = {
+        "fun": BOWL.fun,
+        "x0": [1.0, 2],
+        "jac": BOWL.grad,
+        "hess": BOWL.hess,
+        "hessp": BOWL.hessp,
+        "method": solver,
+    }
     call |= {"options": {}} | change
     call["options"] = {**RATES[solver], **call["options"]}
     with warnings.catch_warnings(), pytest.raises(error, match=word):
@@ -580,15 +718,19 @@ def test_bad_arguments_are_named(solver, change, error, word):
         minimize(**call)
 
 
-@pytest.mark.parametrize("solver,options,word", [
-    (gradient_descent, {}, "alpha must"),
-    (gradient_descent, {"alpha": -0.1}, "alpha must"),
-    (heavy_ball, {"alpha": 0.1}, "beta must"),
-    (nesterov, {"alpha": 0.1, "beta": 1.0}, "beta must"),
-    (newton_krylov, {"eta": 1.5}, "eta must"),
-    (newton_krylov, {"memory": -1}, "memory must"),
-    (newton_krylov, {"refresh": 0}, "refresh must"),
-], ids=str)
+@pytest.mark.parametrize(
+    "solver,options,word",
+    [
+        (gradient_descent, {}, "alpha must"),
+        (gradient_descent, {"alpha": -0.1}, "alpha must"),
+        (heavy_ball, {"alpha": 0.1}, "beta must"),
+        (nesterov, {"alpha": 0.1, "beta": 1.0}, "beta must"),
+        (newton_krylov, {"eta": 1.5}, "eta must"),
+        (newton_krylov, {"memory": -1}, "memory must"),
+        (newton_krylov, {"refresh": 0}, "refresh must"),
+    ],
+    ids=str,
+)
 def test_bad_options_are_named(solver, options, word):
     with pytest.raises(ValueError, match=word):
         minimize(BOWL.fun, [1.0], jac=BOWL.grad, hessp=BOWL.hessp, method=solver, options=options)
@@ -625,8 +767,14 @@ def test_a_rejected_step_costs_no_product():
     """From 5 on log cosh the first steps are cut; the path inside the smaller radius is known."""
     products = []
     loss = Function(lambda x: np.log(np.cosh(x)).sum(), np.tanh, None)
-    result = minimize(loss.fun, [2.0, 1.5, 3.0], jac=loss.grad, method=newton_krylov,
-                      hessp=lambda x, v: (products.append(x.copy()), v / np.cosh(x) ** 2)[1], tol=1e-8)
+    result = minimize(
+        loss.fun,
+        [2.0, 1.5, 3.0],
+        jac=loss.grad,
+        method=newton_krylov,
+        hessp=lambda x, v: (products.append(x.copy()), v / np.cosh(x) ** 2)[1],
+        tol=1e-8,
+    )
     trials = result.nfev - 1 - result.nit
     assert result.success and trials > 4  # some were rejected, apart from the 4 of the verdict
     assert len(products) <= 3 * result.nit
@@ -635,5 +783,8 @@ def test_a_rejected_step_costs_no_product():
 @pytest.mark.parametrize("solver", ["gradient_descent", "heavy_ball", "nesterov", "newton", "newton_krylov"])
 def test_runs_repeat_bit_by_bit(solver):
     solver = {s.__name__: s for s in RATES}[solver]
-    a, b = (run(solver, BEALE, [1.0, 0.5], maxiter=50, **({"alpha": 1e-3} if RATES[solver] else {})) for _ in range(2))
+    a, b = (
+        run(solver, BEALE, [1.0, 0.5], maxiter=50, **({"alpha": 1e-3} if RATES[solver] else {}))
+        for _ in range(2)
+    )
     assert a.x.tobytes() == b.x.tobytes() and a.nfev == b.nfev

@@ -18,7 +18,15 @@ def make_network(rows=60):
     return NetworkLoss([5, 4, 3], X, X[:, :3] ** 2, loss="squared", l2=1e-2)
 
 
-METHODS = [newton_krylov, "L-BFGS-B", "BFGS", "CG", "TNC", "trust-ncg", "Newton-CG"]  # trust-krylov: no two runs agree
+METHODS = [
+    newton_krylov,
+    "L-BFGS-B",
+    "BFGS",
+    "CG",
+    "TNC",
+    "trust-ncg",
+    "Newton-CG",
+]  # trust-krylov: no two runs agree
 PRODUCTS = {newton_krylov, "trust-ncg", "Newton-CG", "trust-krylov"}
 
 
@@ -39,8 +47,15 @@ class Counted:
 def run(loss, method, callback=None, maxiter=12):
     products = {"hessp": loss.hessp} if method in PRODUCTS else {}
     options = {"maxfun": 8 * maxiter} if method == "TNC" else {"maxiter": maxiter}
-    return minimize(loss.fun, make_network().init(1), jac=loss.grad, method=method, callback=callback,
-                    options=options, **products)
+    return minimize(
+        loss.fun,
+        make_network().init(1),
+        jac=loss.grad,
+        method=method,
+        callback=callback,
+        options=options,
+        **products,
+    )
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
@@ -138,7 +153,14 @@ def test_prices_of_an_uncached_loss_are_paid_in_full():
     trace = Trace(make_network(), UNCACHED, cached=False)
     x, v = trace.init(0), np.ones(trace.n)
     for _ in range(2):
-        trace.fun(x), trace.grad(x), trace.hessp(x, v), trace.ggnp(x, v), trace.jvp(x, v), trace.vjp(x, np.ones(trace.m))
+        (
+            trace.fun(x),
+            trace.grad(x),
+            trace.hessp(x, v),
+            trace.ggnp(x, v),
+            trace.jvp(x, v),
+            trace.vjp(x, np.ones(trace.m)),
+        )
     assert trace.total == pytest.approx(2 * (0.43 + 1 + 3 + 2 + 1 + 1.4))
 
 
@@ -181,7 +203,9 @@ def test_any_loss_with_fun_and_grad_will_do_and_others_are_refused():
             return x
 
     trace = Trace(Bowl())
-    result = minimize(trace.fun, np.ones(3), jac=trace.grad, method=gradient_descent, options={"alpha": 0.5}, callback=trace)
+    result = minimize(
+        trace.fun, np.ones(3), jac=trace.grad, method=gradient_descent, options={"alpha": 0.5}, callback=trace
+    )
     assert result.success
     np.testing.assert_allclose(trace.gnorm, np.sqrt(3) * 0.5 ** np.arange(result.nit + 1))
     np.testing.assert_allclose(trace.cost, 1 + np.arange(result.nit + 1.0))
@@ -191,10 +215,20 @@ def test_any_loss_with_fun_and_grad_will_do_and_others_are_refused():
 
 def test_a_line_every_so_many_iterations(capsys):
     trace = Trace(LeastSquares(np.diag([1.0, 2]), np.ones(2)), every=5)
-    minimize(trace.fun, np.zeros(2), jac=trace.grad, method=gradient_descent, options={"alpha": 0.1, "maxiter": 12}, callback=trace)
+    minimize(
+        trace.fun,
+        np.zeros(2),
+        jac=trace.grad,
+        method=gradient_descent,
+        options={"alpha": 0.1, "maxiter": 12},
+        callback=trace,
+    )
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert lines[0].split() == f"5 iterations {trace.cost[5]:.0f} gradients f = {trace.f[5]:.6e} |g| = {trace.gnorm[5]:.2e}".split()
+    assert (
+        lines[0].split()
+        == f"5 iterations {trace.cost[5]:.0f} gradients f = {trace.f[5]:.6e} |g| = {trace.gnorm[5]:.2e}".split()
+    )
 
 
 def test_a_trace_can_be_copied_and_pickled():

@@ -8,8 +8,7 @@ point of that space in its own sense, for one product a step, and starts from ze
     steihaug  min g'p + p'Hp/2, |p| <= delta      Steihaug 1983; Nocedal & Wright 2006, alg. 7.2
     lanczos   eigenvalues of any symmetric H      Lanczos 1950; Golub & Van Loan 2013, section 10.1
 
-The residual is r = Hx - c, the gradient of q(x) = x'Hx/2 - c'x; tolerances are relative, |r| <= tol |c|.
-M, as in scipy, applies an approximate *inverse* of H, symmetric positive definite: a function here.
+The residual is r = Hx - c; tolerances are relative to c; M(v) applies about the *inverse* of H, as in scipy.
 """
 
 from typing import NamedTuple
@@ -28,43 +27,42 @@ class Solution(NamedTuple):
 
 
 class Ritz(NamedTuple):
-    """Approximate eigenvalues (k,), ascending, unit eigenvectors (n, k), and |Hv - value v| of each (k,)."""
+    """Approximate eigenvalues, ascending, and eigenvectors of length 1, the columns of `vectors`."""
 
-    values: np.ndarray
-    vectors: np.ndarray
-    residuals: np.ndarray
+    values: np.ndarray  # (k,)
+    vectors: np.ndarray  # (n, k)
+    residuals: np.ndarray  # (k,), |Hv - value v|: within it of the value there is an eigenvalue
 
 
 def cg(H, c, tol=1e-10, maxiter=None, M=None):
     """Solve Hx = c by conjugate gradients in at most maxiter products (default 10 n).
 
-    H: function v -> Hv, H symmetric positive definite; c: (n,). Where a direction shows that it is not, the
-    iterate before that direction is returned, with stop = "negative curvature". Returns a Solution.
+    H: function v -> Hv, H and M symmetric positive definite; c: (n,). Stops at |r| <= tol |c|, or before a
+    direction that shows that H is not positive definite ("negative curvature"). Returns a Solution.
     """
     c, M = _vector("c", c), M or np.copy
-    x, r, y, products, stop = np.zeros_like(c), -c, M(-c), 0, "tolerance"
-    d = -y
+    x, r, products, stop, d, ry = np.zeros_like(c), -c, 0, "tolerance", 0.0, np.inf
     while not np.linalg.norm(r) <= tol * np.linalg.norm(c):
         if products == (10 * c.size if maxiter is None else maxiter):
             stop = "budget"
             break
-        Hd, ry, products = H(d), r @ y, products + 1
+        y, last = M(r), ry
+        ry = r @ y
+        d = -y + ry / last * d
+        Hd, products = H(d), products + 1
         curvature = d @ Hd
         if not 0 < curvature < np.inf:
             stop = "negative curvature" if curvature <= 0 else "not finite"
             break
         x, r = x + ry / curvature * d, r + ry / curvature * Hd
-        y = M(r)
-        d = -y + (r @ y) / ry * d
     return Solution(x, stop, products, (x @ r - x @ c) / 2)
 
 
 def cgls(A, b, tol=1e-10, maxiter=None):
     """Minimize |Ax - b| by conjugate gradients on A'Ax = A'b, not formed, in maxiter steps (default 10 n).
 
-    A: anything with `A @ v` and `A.T @ u` (array, sparse matrix, LinearOperator), or a pair of functions
-    (v -> Av, u -> A'u); b: (m,). Stops at |A'r| <= tol |A'b|. Every iterate is in the row space of A, so the
-    limit is A^+ b, the minimum-norm minimizer. Returns a Solution.
+    A: anything with `A @ v` and `A.T @ u`, or a pair of functions (v -> Av, u -> A'u); b: (m,). Every iterate
+    is in the row space of A: the limit is A^+ b, of minimum norm. Stops at |A'r| <= tol |A'b|. Returns a Solution.
     """
     matvec, rmatvec = A if isinstance(A, tuple) else ((lambda v: A @ v), (lambda u: A.T @ u))
     r = -_vector("b", b)
@@ -88,19 +86,22 @@ def steihaug(H, g, delta, tol=1e-10, maxiter=None, M=None):
     """Minimize q(p) = g'p + p'Hp/2 over |p| <= delta by conjugate gradients, for any symmetric H.
 
     H: function v -> Hv; g: (n,); maxiter: products, default n. Stops at |Hp + g| <= tol |g|, or where the
-    path leaves the region, or at d'Hd <= 0: there it follows d to the end of the region with the lower q. With
-    M the region is p'Mp <= delta^2, with the matrix whose inverse M applies. Returns a Solution.
+    path leaves the region, or at d'Hd <= 0: there it follows d to the end of the region with the lower q.
+    With M the region is p'Mp <= delta^2, with the matrix whose inverse M applies. Returns a Solution.
     """
     if not 0 < delta < np.inf:
         raise ValueError(f"delta must be a positive finite radius, got {delta}")
     g, M = _vector("g", g), M or np.copy
-    p, r, y, products, stop = np.zeros_like(g), g, M(g), 0, "tolerance"
-    d, Md, Mp = -y, -r, p  # as My = r, the matrix M times d and p costs no product
+    p, r, products, stop, d, ry = np.zeros_like(g), g, 0, "tolerance", 0.0, np.inf
+    Md = Mp = 0 * g  # as My = r, the matrix M times d and p costs no product
     while stop == "tolerance" and not np.linalg.norm(r) <= tol * np.linalg.norm(g):
         if products == (g.size if maxiter is None else maxiter):
             stop = "budget"
             break
-        Hd, ry, products = H(d), r @ y, products + 1
+        y, last = M(r), ry
+        ry = r @ y
+        d, Md = -y + ry / last * d, -r + ry / last * Md
+        Hd, products = H(d), products + 1
         curvature, pp, pd, dd = d @ Hd, p @ Mp, p @ Md, d @ Md
         if not np.isfinite(curvature):
             stop = "not finite"
@@ -108,21 +109,18 @@ def steihaug(H, g, delta, tol=1e-10, maxiter=None, M=None):
         alpha = ry / curvature if curvature > 0 else np.inf
         if curvature <= 0 or pp + 2 * alpha * pd + alpha**2 * dd >= delta**2:
             stop = "boundary" if curvature > 0 else "negative curvature"
-            root = np.sqrt(max(pd**2 + dd * (delta**2 - pp), 0.0))
-            alpha = min((-pd + root) / dd, (-pd - root) / dd, key=lambda t: t * (r @ d) + t**2 / 2 * curvature)
+            root, slope = np.sqrt(max(pd**2 + dd * (delta**2 - pp), 0.0)), r @ d
+            alpha = min((-pd + root) / dd, (-pd - root) / dd, key=lambda t: t * slope + t**2 / 2 * curvature)
         p, Mp, r = p + alpha * d, Mp + alpha * Md, r + alpha * Hd
-        y = M(r)
-        d, Md = -y + (r @ y) / ry * d, -r + (r @ y) / ry * Md
     return Solution(p, stop, products, (p @ r + p @ g) / 2, np.sqrt(p @ Mp))  # p'Hp = p'(r - g)
 
 
 def lanczos(H, n, k=None, tol=0.0, seed=0):
     """Eigenvalues of a symmetric H from k products (default n): the extreme ones come first.
 
-    H: function v -> Hv on vectors (n,). Starts from a random vector and orthogonalizes each new one against all
-    before it: rounding repeats no eigenvalue, and k = n gives the whole spectrum. Stops early when both extreme
-    pairs have residuals <= tol max|value|: an eigenvalue lies within a residual of each value, not surely the
-    extreme one. Returns Ritz; raises ValueError where a product is not finite.
+    H: function v -> Hv on vectors (n,). Each new vector is orthogonalized against all before it, so that
+    rounding repeats no eigenvalue and k = n gives the whole spectrum. Stops early when both extreme pairs
+    have residuals <= tol max|value|. Returns Ritz; raises ValueError where a product is not finite.
     """
     rng, k = np.random.default_rng(seed), n if k is None else min(k, n)
     if k < 1:
@@ -140,11 +138,10 @@ def lanczos(H, n, k=None, tol=0.0, seed=0):
             w, norm = rng.standard_normal(n), 0.0
         if tol > 0 or j + 1 == k:
             values, S = np.linalg.eigh(T[: j + 1, : j + 1])
-            residuals = norm * np.abs(S[-1])
-            if max(residuals[0], residuals[-1]) <= tol * np.abs(values).max():
+            if norm * np.abs(S[-1, [0, -1]]).max() <= tol * np.abs(values).max():
                 break
         T[j, j + 1] = T[j + 1, j] = norm
-    return Ritz(values, V[: j + 1].T @ S, residuals)
+    return Ritz(values, V[: j + 1].T @ S, norm * np.abs(S[-1]))
 
 
 def _vector(name, v):

@@ -15,8 +15,8 @@ All take scipy's arguments (fun, x0, args, jac, hess, hessp, callback; jac is re
     maxiter  iterations at most
 
 and return an OptimizeResult. `success` means: |g| <= tol; and no direction of negative curvature that lowers
-fun was found (by Lanczos, from differences of gradients); and jac is the derivative of fun as far as differences
-of fun can tell. All else is success=False, with a `message` that says why and one of these `status`:
+fun was found (by Lanczos, from differences of gradients); and jac is the derivative of fun as far as
+differences of fun can tell. All else is success=False, with a `message` that says why, and a `status`:
 
     0 minimizer   1 maxiter reached   2 no decrease of fun can be measured any more   3 not finite
     4 stationary, but fun falls along a direction of negative curvature   5 jac is not the derivative of fun
@@ -79,8 +79,8 @@ def newton(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=None, *,
            tol=1e-6, maxiter=100, **rest):
     """Newton's method with a dense Hessian, hess(x) -> (n, n), made safe far from a minimizer.
 
-    Eigenvalues of H enter by absolute value, so that p = -|H|^-1 g goes down also where H is indefinite; the step
-    is halved until fun falls by 1e-4 of what the slope promises (Armijo 1966).
+    Eigenvalues of H enter by absolute value, so that p = -|H|^-1 g goes down also where H is indefinite; the
+    step is halved until fun falls by 1e-4 of what the slope promises (Armijo 1966).
     """
     run = _Run(fun, jac, args, callback, tol, maxiter, rest)
     x, f, g = run.start(x0)
@@ -100,20 +100,20 @@ def newton_krylov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=No
                   tol=1e-6, maxiter=1000, eta=0.5, memory=30, M=None, curvature=None, refresh=10, **rest):
     """Newton's method that only multiplies by H: solve Hp = -g roughly in a trust region, step, repeat.
 
-    hessp(x, v) gives products with the Hessian or with the Gauss-Newton matrix; a function hess(x) will do too.
-    `steihaug` solves to |Hp + g| <= eta_k |g|, with eta_k <= eta falling with the gradient (Eisenstat & Walker
-    1996, choice 2), so that the last digits come superlinearly. rho, the fall of fun over that of the model, moves
-    the radius. A rejected step costs no product: the same path is cut at a smaller radius.
+    hessp(x, v) gives products with the Hessian or the Gauss-Newton matrix; a function hess(x) will do too.
+    `steihaug` solves to |Hp + g| <= eta_k |g|, with eta_k <= eta falling as the gradient does (Eisenstat &
+    Walker 1996, choice 2), so that the last digits come superlinearly. rho, the fall of fun over that of the
+    model, moves the radius. A rejected step costs no product: the same path is cut at a smaller radius.
 
-    memory: the last pairs (v, Hv) of products, and of steps (p, change of g), make the limited-memory BFGS matrix
-    that preconditions the next systems (Morales & Nocedal 2000) and measures the region; 0 is plain Steihaug.
+    memory: the last pairs (v, Hv) of products, and of steps (p, change of g), make the limited-memory BFGS
+    matrix that preconditions the next systems (Morales & Nocedal 2000) and measures the region; 0: none.
 
-    M(x) returns a preconditioner at x, a function v -> M^-1 v, symmetric positive definite. It is asked for every
-    `refresh` iterations; the memory corrects it. For a network: M=lambda x: loss.kronecker(x, 1e-2).
+    M(x) returns a preconditioner at x, a function v -> M^-1 v, symmetric positive definite. It is asked for
+    every `refresh` iterations; the memory corrects it. For a network: M=lambda x: loss.kronecker(x, 1e-2).
 
-    curvature(x) returns the model's products v -> Bv at x, in place of hessp: Gauss-Newton far from the solution
-    and the Hessian near it, or products on some of the data. fun and jac stay exact: they alone decide which steps
-    are taken and what the end is called.
+    curvature(x) returns the model's products v -> Bv at x, in place of hessp: Gauss-Newton far from the
+    solution and the Hessian near it, or products on some of the data. fun and jac stay exact: they alone
+    decide which steps are taken and what the end is called.
 
         def curvature(x):  # few samples at first, all of them at the end
             few = rng.permutation(N)[: N // 10]
@@ -122,8 +122,9 @@ def newton_krylov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=No
     """
     run = _Run(fun, jac, args, callback, tol, maxiter, rest)
     products, inverse = curvature or run.products(hessp, hess), _Memory(int(run.number("memory", memory)))
-    delta, forcing, ratio, refresh = 1.0, run.number("eta", eta, below=1), np.inf, run.number("refresh", refresh, 1)
+    refresh, forcing = run.number("refresh", refresh, 1), run.number("eta", eta, below=1)
     x, f, g = run.start(x0)
+    delta, ratio = 1.0, np.inf
     while True:
         if not run.goes_on(x, f, g):
             step = run.downhill(x, f, g)
@@ -153,7 +154,7 @@ def newton_krylov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=No
         ratio = np.linalg.norm(g) / np.linalg.norm(last)
         for v, Hv in H.seen:
             inverse.add(v, Hv)
-        if inverse.add(p, g - last) and M is None:  # the memory alone sets the scale of p'Mp, now p'(g - last)
+        if inverse.add(p, g - last) and M is None:  # memory alone sets the scale of p'Mp, now p'(g - last)
             delta = min(1e100, delta * np.sqrt(p @ (g - last)) / length)
 
 
@@ -182,7 +183,7 @@ class _Replay:
 class _Memory:
     """Approximate inverse Hessian from the last pairs (s, Hs): limited-memory BFGS (Nocedal 1980).
 
-    Its two loops (Nocedal & Wright, algorithm 7.4) are two triangular systems with R = triu(S Y^T), in matrices.
+    The two loops (Nocedal & Wright, algorithm 7.4) are two triangular systems with R = triu(S Y^T).
     """
 
     def __init__(self, size):
@@ -298,7 +299,7 @@ class _Run:
         return 10 * self.eps * abs(f)
 
     def moved(self, x, f, g, p, f_new, promised):
-        """The next iterate: x + p, but x where f cannot measure what p promised and the gradient does not halve."""
+        """The next iterate: x + p, or x where f cannot measure what p promised and g does not halve."""
         if self.why is None:
             g_new = self.jac(x + p) if np.isfinite(f_new) else np.full_like(x, np.nan)
             if promised > self.rounding(f) or np.linalg.norm(g_new) <= np.linalg.norm(g) / 2:
@@ -350,7 +351,7 @@ class _Run:
         return None
 
     def disagreement(self, x, f, g):
-        """What shows that g is not the gradient of fun at x, else "": differences on a line, at two lengths."""
+        """What shows that g is not the gradient of fun at x, else "": two differences along a line."""
         u, scale = np.random.default_rng(0).standard_normal(x.size), max(1.0, np.linalg.norm(x))
         u = u / np.linalg.norm(u) * (1 if u @ g >= 0 else -1) + g / (np.linalg.norm(g) or 1.0)
         u, h, errors = u / np.linalg.norm(u), self.eps ** (1 / 3) * scale, []
@@ -363,7 +364,7 @@ class _Run:
                 return ""
         if abs(errors[0] - errors[1]) > 0.1 * abs(errors[0]):
             return ""
-        return f" jac is not the derivative of fun: along a line fun has slope {slope:.4g}, jac says {g @ u:.4g}."
+        return f" jac is not the derivative of fun: fun has slope {slope:.4g} where jac says {g @ u:.4g}."
 
     def result(self, x, f, g):
         if self.why == 0 and not self.judged and self.downhill(x, f, g) is not None:
@@ -372,7 +373,7 @@ class _Run:
         for point in [self.first] + [(x, f, g)] * (self.why == 0):
             if np.isfinite(point[1]) and np.all(np.isfinite(point[2])) and not wrong:
                 wrong = self.disagreement(*point)
-        bad = f"fun is {f}" if not np.isfinite(f) else f"{'hess' if np.isfinite(size) else 'jac'} is not finite"
+        bad = f"fun is {f}" if not np.isfinite(f) else f"{'hess' if np.isfinite(size) else 'jac'} is not"
         message = {
             0: f"Minimizer: |jac| = {size:.2e} <= tol, smallest curvature found {self.lowest:.2e}.",
             1: f"maxiter = {self.maxiter} iterations done, |jac| = {size:.2e} > tol.",

@@ -4,20 +4,21 @@
     minimize(trace.fun, x0, jac=trace.grad, hessp=trace.hessp, method=..., callback=trace)
     plt.semilogy(trace.cost, trace.gnorm)
 
-A `Trace` is a loss with a meter on it. It stands between any loss and any solver, ours or scipy's, and changes no
-number. Iterations of two solvers cannot be compared, their cost in gradients can. The start, and the iterate at
-each call of the callback, are recorded: f and |g| against the cost so far. What recording needs is not counted.
-Without a callback every gradient evaluation is a record; a loop of one's own may call `trace(x)`.
+A `Trace` is a loss with a meter on it. It stands between any loss and any solver, ours or scipy's, and
+changes no number. Iterations of two solvers cannot be compared, their cost in gradients can. The start, and
+the iterate at each call of the callback, are recorded: f and |g| against the cost so far. What recording
+needs is not counted. Without a callback every gradient is a record; a loop may also call `trace(x)` itself.
 
     prices, in gradients       fun    grad   hessp  ggnp   jvp    vjp    predict  kronecker  its solve
     CACHED (the default)       0.43   1      1.3    0.95   0.5    0.5    0.43     1.5        0.07
     UNCACHED                   0.43   1      3      2      1      1.4    0.43
 
 CACHED is measured on `NetworkLoss`, whose products reuse what the gradient computed at the same x. It is the
-default because every loss in utils does so, and it is charged as such a loss works: grad after fun at one x costs
-the 0.57 that are left, fun after grad nothing, a product where no gradient was taken first costs that gradient.
-All solvers pay the same. UNCACHED, the course's rule of thumb (one Gv counts 2, one Hv counts 3), is for a loss
-written plainly, whose products repeat the forward and the backward pass: `Trace(loss, UNCACHED, cached=False)`.
+default because every loss in utils does so, and it is charged as such a loss works: grad after fun at one x
+costs the 0.57 that are left, fun after grad nothing, a product where no gradient was taken first costs that
+gradient. All solvers pay the same. UNCACHED, the course's rule of thumb (one Gv counts 2, one Hv counts 3),
+is for a loss written plainly, whose products repeat the forward and the backward pass:
+`Trace(loss, UNCACHED, cached=False)`.
 """
 
 from time import perf_counter
@@ -30,13 +31,13 @@ UNCACHED = {"fun": 0.43, "grad": 1.0, "hessp": 3.0, "ggnp": 2.0, "jvp": 1.0, "vj
 
 
 class Trace:
-    """`loss` with a meter: use the Trace's fun, grad, hessp, ... in place of the loss's, and itself as callback.
+    """`loss` with a meter: use the Trace's fun, grad, hessp, ... in place of its own, and itself as callback.
 
-    prices: gradients that one call costs, by name. cached: whether the loss reuses at x what it computed at x.
+    prices: gradients that one call costs, by name. cached: does the loss reuse at x what it computed at x?
     every: print a line at each so many iterations (0: never).
 
-    cost, f, gnorm, seconds: arrays (k,), an entry a record; counts: how often each function was called; total:
-    the cost so far. Other attributes are the loss's own. Raises TypeError if the loss has no fun and grad.
+    cost, f, gnorm, seconds: arrays (k,), an entry a record; counts: how often each function was called;
+    total: the cost so far. Other attributes are the loss's own. TypeError if the loss has no fun and grad.
     """
 
     def __init__(self, loss, prices=CACHED, cached=True, every=0):
@@ -88,7 +89,7 @@ class Trace:
         return self.loss.predict(x, X)
 
     def subsample(self, rows):
-        """The meter on `loss.subsample(rows)`: its calls cost in proportion to its samples, and count in `total`."""
+        """The meter on `loss.subsample(rows)`: costs are in proportion to its samples, and in our total too."""
         part = Trace(self.loss.subsample(rows), self.prices, self.cached)
         part._parent, part._share = self, part.loss.N / self.loss.N
         return part
@@ -98,7 +99,7 @@ class Trace:
         self._record(getattr(intermediate_result, "x", intermediate_result), self._records)
         if self.every and len(self._records) % self.every == 0:
             cost, f, gnorm, _ = self._records[-1]
-            print(f"{len(self._records):6d} iterations  {cost:9.0f} gradients  f = {f:.6e}  |g| = {gnorm:.2e}")
+            print(f"{len(self._records):6d} iterations {cost:9.0f} gradients  f = {f:.6e}  |g| = {gnorm:.2e}")
 
     cost = property(lambda self: self._column(0))
     f = property(lambda self: self._column(1))
