@@ -179,9 +179,9 @@ def _in_the_end(output):
     try:
         x = np.hstack([np.ravel(np.asarray(part, dtype=float)) for part in np.atleast_1d(np.asarray(output, dtype=float))])
     except (TypeError, ValueError):
-        return output
+        return "unread"
     if x.size == 0 or not np.all(np.isfinite(x)):
-        return output
+        return "unread" if x.size == 0 else "others"
     if x.size == 1:
         return "mean" if abs(x[0] - CYCLE.mean()) < 0.01 else "single"
     apart = np.abs(x[:, None] - CYCLE)
@@ -236,6 +236,13 @@ EXERCISES = [
                     "alpha multiplies the gradient twice: once in the memory, and again in the step."),
             Mistake(lambda grad, x0, alpha, beta, k: _memory(grad, x0, 1.0, beta, k),
                     "alpha is missing: the gradient enters with factor 1."),
+            Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, alpha, beta, max(k, 1)),
+                    "Right for k = 1 and more. With k = 0 no step is made, and yours makes one."),
+            Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, beta, alpha, k),
+                    "alpha and beta are exchanged: alpha belongs to the gradient, beta to the remembered step."),
+            Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, alpha, beta, k) if k else [],
+                    "Your history lacks its first entry: with k = 0 the answer is x0 itself.",
+                    shows=lambda out, *p: p[-1] == 0 and np.size(out) == 0),
             Mistake(_last_step, "You returned the last step. Asked for is the point that it leads to."),
             Mistake(_same_rows, "All rows of your history are the same. The list holds one array many times: append x.copy().",
                     shows=lambda out, *p: (np.ndim(out) == 2 and 1 not in np.shape(out)
@@ -259,12 +266,13 @@ EXERCISES = [
                     shows=_between(0.515, 0.525)),
             Mistake(2 / 11, "That is the part of the error that a step removes. The factor is what remains.", shows=_between(0.18, 0.185)),
             Mistake(11 / 9, "Upside down: above 1 the error would grow.", shows=_between(1.2, 1.25)),
+            Mistake(10.0, "That is sqrt(kappa(H)). The factor per step is below 1.", shows=_between(9.9, 10.1)),
             Mistake(81.8, "Right digits, as a percentage. Asked for is the factor itself, a number below 1.", shows=_between(81, 82.5)),
         )),
     Exercise(
         id="E06.3", kind="X", minutes=8,
         asks="(how many times fewer gradients at kappa(H) = 10^4, the letter of the reason for the count)",
-        hint="The long-run factors are 1 - 2/kappa and 1 - 2/sqrt(kappa). For the letter: what is special on the edge of the window?",
+        hint="The long-run factors are 1 - 2/kappa and 1 - 2/sqrt(kappa). For the letter: which of the four would make a hump in the figure?",
         answer=(100.0, "B"), holds=lambda out: bool(50 <= out[0] <= 150 and out[1] == "b"),
         accepts=((63, "b"), [100, "B"], ("100", " B "), (np.array([99.5]), "B)")),
         mistakes=(
@@ -278,8 +286,8 @@ EXERCISES = [
                                   "would be the same in exact arithmetic.", shows=_letter("a")),
             Mistake((100.0, "C"), "About the reason: a step of heavy ball costs one gradient, as before. It only keeps one more vector.",
                     shows=_letter("c")),
-            Mistake((100.0, "D"), "About the reason: between the ends the roots are complex and different, and the error shrinks by "
-                                  "sqrt(beta) there. Look at the ends.", shows=_letter("d")),
+            Mistake((100.0, "D"), "About the reason: between the ends the roots are complex and different, and their modulus is "
+                                  "exactly sqrt(beta). None of these 48 lags behind.", shows=_letter("d")),
         )),
     Exercise(
         id="E06.4", kind="P", minutes=4,
@@ -289,7 +297,7 @@ EXERCISES = [
         accepts=("lr/(1-beta)", "0.1 after the transient", [0.1], "1/10"),
         mistakes=(
             Mistake(0.001, "Direction reversed: the average makes steps smaller, so its lr must be larger, not smaller."),
-            Mistake(0.01, "With the same lr the averaged run crawls: there the fresh gradient is multiplied by 0.1."),
+            Mistake(0.01, "With the same lr the averaged run is slower: there the fresh gradient is multiplied by 0.1."),
             Mistake(0.019, "That is lr (1 + beta), a mixture of the two. Compare the first step of both formulas."),
             Mistake(0.009, "That is lr beta. The factor that differs between the two formulas is the one before g."),
             Mistake(0.01 / 0.9, "That is lr / beta. The factor that differs between the two formulas is the one before g.",
@@ -318,7 +326,7 @@ EXERCISES = [
             Mistake("cycles", "Which numbers repeat? Hand them in, to three digits.", shows=_is("words")),
             Mistake([CYCLE[0], CYCLE[1]], "These belong to it, but not all that repeat are there: look at more iterates in a row.",
                     shows=_is("some")),
-            Mistake([0.586, -1.729, 2.046], "Close, but too early: these still move a little. Look after 300 steps.", shows=_is("early")),
+            Mistake([0.586, -1.729, 2.046], "Close: too early, or too few digits. Look after 300 steps, to three digits.", shows=_is("early")),
             Mistake([3.3, -3.2, 2.8], "Those are other numbers. Check alpha = 1/9, beta = 4/9, the start 3.3, and look after 300 steps.",
                     shows=_is("others")),
         )),
