@@ -46,6 +46,9 @@ class Meter:
     def rmatvec(self, u):
         return self.T(u)
 
+    def __array__(self, *args, **kwargs):
+        raise NotAVector("this matrix can only be multiplied by vectors")
+
     @property
     def T(self):
         return Meter(self._matrix, self._tally, self._own, not self._transposed)
@@ -144,6 +147,18 @@ def _cg_until_maxiter(H_mul, c, tol, maxiter):
     return _cg(H_mul, c, tol, maxiter)[0], maxiter
 
 
+def _cg_keeps_r(H_mul, c, tol, maxiter):
+    """r = r_new is missing."""
+    x, r = np.zeros_like(c), -c
+    p, k = -r, 0
+    while np.linalg.norm(r) > tol * np.linalg.norm(c) and k < maxiter:
+        Hp = H_mul(p)
+        alpha = (r @ r) / (p @ Hp)
+        x, new = x + alpha * p, r + alpha * Hp
+        p, k = -new + (new @ new) / (r @ r) * p, k + 1
+    return x, k
+
+
 def _cg_asks_late(H_mul, c, tol, maxiter):
     if not np.any(c):
         return c * np.nan, 1
@@ -201,7 +216,7 @@ def _cgls(A, b, k):
 
 def _cgls_slip(alpha=lambda s, p, Ap, r: (s @ s) / (Ap @ Ap),
                beta=lambda s, old, r, old_r: (s @ s) / (old @ old),
-               x0=0.0, start=-1, more=0):
+               x0=0.0, start=-1, more=0, sign=1):
     """CGLS with one line replaced."""
     def answer(A, b, k):
         x = np.full(A.shape[1], x0)
@@ -212,7 +227,7 @@ def _cgls_slip(alpha=lambda s, p, Ap, r: (s @ s) / (Ap @ Ap),
             Ap = A @ p
             a = alpha(s, p, Ap, r)
             old_r, old = r, s
-            x, r = x + a * p, r + a * Ap
+            x, r = x + a * p, r + sign * a * Ap
             s = A.T @ r
             p = -s + beta(s, old, r, old_r) * p
         return x
@@ -485,6 +500,12 @@ def _worse_than_none(out, H, c):
     return out[1] > 1.3 * _pcg(H, c)[1] or not np.all(np.isfinite(out[0]))
 
 
+def _where_it_stands(out, H, c):
+    residual = np.linalg.norm(H @ out[0] - c) / np.linalg.norm(c)
+    return (f"For H of shape {H.shape} your x leaves ||Hx - c|| at {residual:.1e} ||c||, after {out[1]:g} products. "
+            "Asked for is 1e-8 ||c||, in about as many products as the diagonal allows.")
+
+
 def _not_scaled_back(out, H, c):
     return not _solves(out[0], H, c) and _solves(out[0] / np.sqrt(np.diag(H)), H, c)
 
@@ -556,6 +577,11 @@ EXERCISES = [
                     "with tol times the length of c."),
             Mistake(_cg_slip(small=lambda r, c, step, x, tol: r @ r <= tol * (c @ c)),
                     "You compare squared lengths with tol. Then tol must be squared too."),
+            Mistake(_cg_keeps_r,
+                    "The residual stays what it was at the start. At the end of each step the new one takes "
+                    "its place."),
+            Mistake(lambda H_mul, c, tol, maxiter: _cg(H_mul, c, tol, maxiter + 1),
+                    "You make one step more than maxiter allows: k counts the steps made so far."),
             Mistake(_cg_until_maxiter,
                     "Your k is always maxiter: stop as soon as the residual is small, and return the steps "
                     "really made."),
@@ -589,12 +615,12 @@ EXERCISES = [
             _forecast(0, 10, 10, "(a) The square root of kappa bounds spectra that are spread out. This one "
                                  "sits on a few points.", 10.0),
             _forecast(0, 99, 101, "(a) kappa(H) steps is the scale of gradient descent.", 100.0),
-            _forecast(0, 5, 5, "(a) 5 is how often the largest eigenvalue occurs. How often it occurs does "
-                               "not matter.", 5.0),
+            _forecast(0, 5, 49,
+                      "(a) Fewer suffice. How often an eigenvalue occurs does not matter: one root serves "
+                      "all its copies.",
+                      5.0),
             _forecast(0, 1, 2, "(a) A polynomial of that degree has too few roots to vanish on all "
                                "eigenvalues.", 2.0),
-            _forecast(0, 30, 30, "(a) 30 is how often the smallest eigenvalue occurs. How often it occurs "
-                                 "does not matter.", 30.0),
             _forecast(1, 650, 800, "(b) The bound sees only kappa(H). The polynomial can spend one root on "
                                    "the outlier.", 725.0),
             _forecast(1, 22, 22, "(b) The outlier is not free: a polynomial that ignores it is huge there.",
@@ -605,6 +631,9 @@ EXERCISES = [
             _forecast(1, 44, 44, "(b) One more eigenvalue needs one more root, not twice as many.", 44.0),
             _forecast(1, 1, 21, "(b) An additional eigenvalue never makes the worst case easier: the "
                                 "polynomial has one more point to be small at.", 11.0),
+            _forecast(1, 36, 649,
+                      "(b) That is more than one additional eigenvalue costs. Place one root on it, and "
+                      "think of the rest as before.", 200.0),
         )),
     Exercise(
         id="E08.3", kind="I", minutes=10,
@@ -615,8 +644,8 @@ EXERCISES = [
         accepts=(_lsqr, _cgls_polak, _cgls_slip(), lambda matrix, b, steps: list(_cgls(matrix, b, steps))),
         mistakes=(
             Mistake(_cgls_forms,
-                    "A.T @ A is formed here. That costs n products and squares the condition number: "
-                    "multiply p by A, and the residual by A.T."),
+                    "A.T @ A is formed here, or A goes whole into a library function. Multiply p by A and "
+                    "the residual by A.T, vectors only: nothing else may be known of A."),
             Mistake(_cgls_by_gradient,
                     "Right in exact arithmetic, but with kappa(A) = 1e6 a gradient updated by recursion "
                     "loses half of the digits. Update r in the space of b, and compute the gradient from it "
@@ -645,6 +674,9 @@ EXERCISES = [
                     "Without beta p this is steepest descent with exact steps."),
             Mistake(_cgls_slip(beta=lambda s, old, r, old_r: (old @ old) / (s @ s)),
                     "Your beta is old over new. It is new over old."),
+            Mistake(_cgls_slip(sign=-1),
+                    "Your residual moves the wrong way: r = Ax - b grows by +alpha Ap when x grows by "
+                    "+alpha p."),
             Mistake(_cgls_slip(start=1), "You fit -b: at x = 0 the residual Ax - b is -b."),
         ),
         remarks=(
@@ -685,6 +717,10 @@ EXERCISES = [
                     "H has only two distinct eigenvalues in one of the cases, so K_k stops growing at k = "
                     "2. Your next basis vectors are normalized rounding noise: stop when a new vector "
                     "brings nothing new."),
+            Mistake(lambda H, c, x, k: _in_krylov(H, c, x, k) and _krylov_basis(H, c, k).shape[1] == k,
+                    "H has only two distinct eigenvalues in one of the cases, so K_k stops growing at k = "
+                    "2. Your next basis vectors are normalized rounding noise: stop when a new vector "
+                    "brings nothing new."),
             Mistake(lambda H, c, x, k: _inside(_powers(H, c, k, normalize=True), x),
                     "Your basis vectors are not all perpendicular to each other, so Q @ Q.T is no "
                     "projection. Take from each new vector its parts along all earlier ones."),
@@ -705,10 +741,12 @@ EXERCISES = [
                    _badly_scaled(21, 120, 1e4), _badly_scaled(22, 120, 1e5)),
         accepts=(_jacobi_by_scipy, _jacobi_by_scaling, _tridiagonal, lambda H, c: list(_jacobi(H, c))),
         holds=_preconditioned,
+        diagnose=_where_it_stands,
         mistakes=(
             Mistake(lambda H, c: _pcg(H, c, lambda r: r * np.diag(H)),
-                    "With your M it takes longer than without. M applies an approximate inverse of H: multiplied by the "
-                    "diagonal, or divided by it twice, it is none.", shows=_worse_than_none),
+                    "With your M it takes longer than without. M applies an approximate inverse of H: "
+                    "multiplied by the diagonal, or divided by it twice, it is none.",
+                    shows=_worse_than_none),
             Mistake(lambda H, c: _pcg(H, c, lambda r: r / np.sqrt(np.diag(H))),
                     "Better, but that is half of the scaling: you divide by the square root of the diagonal.",
                     shows=_about_as_many(lambda H: lambda r: r / np.sqrt(np.diag(H)))),
