@@ -175,7 +175,7 @@ def test_a_runtime_warning_is_mentioned():
 
 def test_global_state_is_as_it_was(capsys):
     def meddles(A, x):
-        np.random.seed(1)
+        np.random.seed(1)  # noqa: NPY002
         random.seed(1)
         np.set_printoptions(precision=1)
         np.seterr(all="raise")

@@ -35,7 +35,8 @@ def test_stub(block, expected):
     assert stub(block) == expected
 
 
-@pytest.mark.parametrize("block, says", [(["print(1)"], "no stub"), (["    if x:"], "whole statements"), (["x += 1"], "no stub")])
+@pytest.mark.parametrize("block, says", [
+    (["print(1)"], "no stub"), (["    if x:"], "whole statements"), (["x += 1"], "no stub")])
 def test_blocks_without_a_stub(block, says):
     with pytest.raises(SourceError, match=says):
         stub(block)

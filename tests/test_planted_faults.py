@@ -41,8 +41,9 @@ def nbval(nb, folder):
     """Run nbval with the repository's own options on a notebook; whether it passed, and what it printed."""
     path = folder / "tiny.ipynb"
     nbformat.write(nb, path)
-    run = subprocess.run([sys.executable, "-m", "pytest", "-c", str(ROOT / ".pytest.ini"), "--rootdir", str(folder), str(path),
-                          "-p", "no:cacheprovider", "--color=no"], capture_output=True, text=True, cwd=ROOT)
+    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / ".pytest.ini"), "--rootdir", str(folder), str(path),
+               "-p", "no:cacheprovider", "--color=no"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     return run.returncode == 0, run.stdout + run.stderr
 
 
@@ -72,7 +73,8 @@ OUTPUT_FAULTS = {
     "an output too many": lambda nb: nb.cells[1].outputs.append(nbformat.v4.new_output("stream", text="x")),
     "a warning": lambda nb: nb.cells[2].update(source=nb.cells[2].source + "\nimport warnings; warnings.warn('w')"),
     "an error": lambda nb: nb.cells[2].update(source="1 / 0"),
-    "another sentence under a figure": lambda nb: nb.cells[4].update(source=nb.cells[4].source.replace("rises", "falls")),
+    "another sentence under a figure": lambda nb: nb.cells[4].update(
+        source=nb.cells[4].source.replace("rises", "falls")),
 }
 
 
@@ -93,7 +95,8 @@ STATIC_FAULTS = {
     "a figure without its sentence": (lambda nb: pictures(nb.cells[4])[0].metadata.clear(), "without its sentence"),
     "a sentence that is not under its figure": (
         lambda nb: nb.cells[4].update(outputs=pictures(nb.cells[4])), "without its sentence"),
-    "a figure past show": (lambda nb: nb.cells[4].update(source="plt.plot([1]); plt.show()"), "does not go through show"),
+    "a figure past show": (
+        lambda nb: nb.cells[4].update(source="plt.plot([1]); plt.show()"), "does not go through show"),
     "an ignored output": (lambda nb: nb.cells[2].update(source="# NBVAL_IGNORE_OUTPUT\n1"), "from being compared"),
     "an ignoring tag": (lambda nb: nb.cells[2].metadata.update(tags=["raises-exception"]), "from being compared"),
     "a stored warning": (lambda nb: nb.cells[2].outputs.append(

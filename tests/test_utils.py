@@ -46,9 +46,11 @@ def test_show_displays_a_picture_with_its_sentence(monkeypatch, capsys):
 def test_filter_factors_of_known_methods():
     A, b = standardized(diabetes().X, diabetes().y)
     H, c, lam = A.T @ A, A.T @ b, 0.1
-    fig, phi = filter_plot(A, b, {"pseudo-inverse": np.linalg.pinv(A) @ b, "ridge": np.linalg.solve(H + lam * np.eye(10), c),
-                                  "gradient descent": 0.2 * c})
     s2 = np.linalg.svd(A, compute_uv=False)**2
+    learned = {"pseudo-inverse": np.linalg.pinv(A) @ b, "ridge": np.linalg.solve(H + lam * np.eye(10), c),
+               "gradient descent": 0.2 * c}
+    fig, phi = filter_plot(A, b, learned, theory={"prediction": s2 / (s2 + lam)})
+    assert [line.get_label() for line in fig.axes[0].lines[1:]] == ["prediction", *learned]
     assert np.allclose(phi["pseudo-inverse"], 1)
     assert np.allclose(phi["ridge"], s2 / (s2 + lam))
     assert np.allclose(phi["gradient descent"], 0.2 * s2)
@@ -74,7 +76,8 @@ def test_styles_can_be_told_apart_without_color():
     assert len({(str(look["linestyle"]), look["marker"]) for look in fg.STYLES.values()}) == len(fg.STYLES)
     assert len({(look["linestyle"], look["marker"]) for look in fg.SPARE}) == len(fg.SPARE)
     assert all(luminance(look["color"]) < 0.75 for look in looks), "too pale on white paper"
-    sizes = [value for key, value in plt.rcParams.items() if key.endswith("labelsize") or key in ("font.size", "legend.fontsize")]
+    sizes = [value for key, value in plt.rcParams.items()
+             if key.endswith("labelsize") or key in ("font.size", "legend.fontsize")]
     assert min(size for size in sizes if isinstance(size, float)) >= 10
 
 
@@ -91,7 +94,8 @@ def test_answers_are_kept_and_never_replaced(tmp_path, capsys):
     keep("Q", " First.\nStill first. ", tmp_path)
     keep("Other", "Else.", tmp_path)
     keep("Q", "Second.\n\n## Q\nNot a heading.", tmp_path)
-    assert kept("Q", tmp_path) == ["First.\nStill first.", "Second.\n\n## Q\nNot a heading."] and kept("Other", tmp_path) == ["Else."]
+    assert kept("Q", tmp_path) == ["First.\nStill first.", "Second.\n\n## Q\nNot a heading."]
+    assert kept("Other", tmp_path) == ["Else."]
     assert kept("Never asked", tmp_path) == []
     assert capsys.readouterr().out.count("Kept in my_answers.md") == 4
 

@@ -379,7 +379,8 @@ def _form_nan_or_side_effect(exercise, calls, outputs, truth):
         if call.error is not None:
             first_line = (str(call.error).strip().splitlines() or ["no message"])[0]
             if any(word in first_line for word in ("matmul", "broadcast", "shapes", "dimension")):
-                first_line, advice = "the shapes do not fit", "Print the shapes of the factors, one product after another."
+                first_line = "the shapes do not fit"
+                advice = "Print the shapes of the factors, one product after another."
             else:
                 first_line = textwrap.shorten(first_line, 120, placeholder=" (and so on)").rstrip(".!")
                 advice = "Call it yourself with such an argument and read the last line of what Python says."
@@ -481,8 +482,10 @@ def _unknown(exercise, outputs, truth):
     if isinstance(out, tuple) and len(out) > 1:
         parts = [distance(a, b) <= exercise.tol for a, b in zip(out, true)]
         if any(parts):
-            good, bad = (" and ".join(str(k + 1) for k, part in enumerate(parts) if part is want) for want in (True, False))
-            return f"Part {good} of your answer is right, part {bad} is not{_on(exercise, truth[wrong])}. {exercise.hint}"
+            good, bad = (" and ".join(str(k + 1) for k, part in enumerate(parts) if part is want)
+                         for want in (True, False))
+            return (f"Part {good} of your answer is right, part {bad} is not{_on(exercise, truth[wrong])}. "
+                    f"{exercise.hint}")
     norms = np.linalg.norm(y) * np.linalg.norm(t)
     cosine = f", cosine with the expected answer {y @ t / norms:.3f}" if y.size > 1 and norms > 0 else ""
     return (f"Not the expected numbers{_on(exercise, truth[wrong])}: relative error "

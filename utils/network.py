@@ -22,9 +22,9 @@ without the linearization. If it is rejected, products at x are still cheap; if 
 
 import numpy as np
 
-from utils.kronecker import kronecker_inverse
-from utils.losses import as_data, as_penalty, as_vector, dense_hessian
-from utils.pointwise import ACTIVATIONS, LOSSES, named, targets
+from .kronecker import kronecker_inverse
+from .losses import as_data, as_penalty, as_vector, dense_hessian
+from .pointwise import ACTIVATIONS, LOSSES, named, targets
 
 CACHE = 2**16  # numbers in the widest array of a block
 SMALL = 10**6  # OpenBLAS multiplies (m, k) by (k, n) without first copying them if m k n is at most this

@@ -13,7 +13,7 @@ A loss of outputs h and targets y, both (tiles, samples, K), is three:
 
 import numpy as np
 
-from utils.losses import as_data, one_hot
+from .losses import as_data, one_hot
 
 
 def sigmoid(z):
