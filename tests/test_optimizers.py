@@ -387,12 +387,15 @@ def test_newton_krylov_leaves_the_saddle(x0):
             lambda x: (x - np.sin(x)).sum(), lambda x: 1 - np.cos(x), lambda x: np.diag(np.sin(x))
         ),  # an inflection
         Function(
+            lambda x: (np.sin(x) - x).sum(), lambda x: np.cos(x) - 1, lambda x: np.diag(-np.sin(x))
+        ),
+        Function(
             lambda x: x[0] ** 2 / 2 - 1e-3 * x[1] ** 2 + x[1] ** 4,
             lambda x: [x[0], -2e-3 * x[1] + 4 * x[1] ** 3],
             lambda x: np.diag([1, -2e-3 + 12 * x[1] ** 2]),
         ),
     ],
-    ids=["cosine", "degenerate", "inflection", "shallow"],
+    ids=["cosine", "degenerate", "inflection", "mirrored", "shallow"],
 )
 def test_a_start_that_is_stationary_and_no_minimizer(solver, loss):
     result = consistent(run(solver, loss, np.zeros(2)), loss)
@@ -754,6 +757,40 @@ def test_an_unknown_option_warns_as_scipy_does(solver):
     assert caught[0].filename == __file__
 
 
+def test_newton_takes_the_step_of_the_absolute_eigenvalues():
+    x = np.array([1, 0.3])
+    H, g = SADDLE.hess(x), SADDLE.grad(x)
+    result = run(newton, SADDLE, x, maxiter=1)
+    np.testing.assert_allclose(result.x, x - g / np.abs(np.diag(H)), rtol=1e-14)
+
+
+def test_newton_krylov_uses_its_preconditioner():
+    """With the inverse of the Hessian as M, each system needs one product, however badly scaled."""
+    scale = np.logspace(0, 6, 30)
+    loss = Function(lambda x: np.cosh(x) @ scale, lambda x: scale * np.sinh(x), None)
+    loss.hessp = lambda x, v: scale * np.cosh(x) * v
+    x0, asked = np.linspace(-1, 1, 30), []
+
+    def M(x):
+        asked.append(x)
+        return lambda v: v / (scale * np.cosh(x))
+
+    options = {"tol": 1e-2, "memory": 0}
+    plain, better = (run(newton_krylov, loss, x0, refresh=1, M=m, **options) for m in (None, M))
+    assert plain.success and better.success, (plain.message, better.message)
+    assert better.nhev == better.nit == len(asked) and better.nhev < plain.nhev / 5
+    asked.clear()
+    rare = run(newton_krylov, loss, x0, refresh=3, M=M, **options)
+    assert rare.success and len(asked) == -(-rare.nit // 3)
+
+
+def test_the_result_is_never_the_callers_array():
+    for solver in RATES:
+        x0 = np.array([1.0, 2.0])
+        result = run(solver, BOWL, x0, maxiter=0)
+        assert not np.shares_memory(result.x, x0)
+
+
 def test_newton_krylov_takes_a_hessian_function_and_float32():
     result = minimize(BOWL.fun, [1.0, 2], jac=BOWL.grad, hess=BOWL.hess, method=newton_krylov)
     assert result.success and result.nhev > 0
@@ -764,20 +801,20 @@ def test_newton_krylov_takes_a_hessian_function_and_float32():
 
 
 def test_a_rejected_step_costs_no_product():
-    """From 5 on log cosh the first steps are cut; the path inside the smaller radius is known."""
-    products = []
-    loss = Function(lambda x: np.log(np.cosh(x)).sum(), np.tanh, None)
+    """On log cosh from here the first steps are cut; the path inside the smaller radius is known."""
+    asked = []
+
+    def hessp(x, v):
+        asked.append((x.tobytes(), v.tobytes()))
+        return v / np.cosh(x) ** 2
+
     result = minimize(
-        loss.fun,
-        [2.0, 1.5, 3.0],
-        jac=loss.grad,
-        method=newton_krylov,
-        hessp=lambda x, v: (products.append(x.copy()), v / np.cosh(x) ** 2)[1],
-        tol=1e-8,
+        lambda x: np.log(np.cosh(x)).sum(), [2.0, 1.5, 3.0], jac=np.tanh, hessp=hessp, method=newton_krylov,
+        tol=1e-8, options={"memory": 0},
     )
-    trials = result.nfev - 1 - result.nit
-    assert result.success and trials > 4  # some were rejected, apart from the 4 of the verdict
-    assert len(products) <= 3 * result.nit
+    rejected = result.nfev - 1 - result.nit - 4  # but the start, one for each step, and 4 for the verdict
+    assert result.success and rejected > 0
+    assert len(asked) == len(set(asked)) == result.nhev
 
 
 @pytest.mark.parametrize("solver", ["gradient_descent", "heavy_ball", "nesterov", "newton", "newton_krylov"])

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from time import sleep
 
 import numpy as np
 import pytest
@@ -110,6 +111,29 @@ def test_recording_is_not_counted():
     assert len(trace.f) == 5
 
 
+def test_recording_takes_no_time_and_sees_what_x_is_now():
+    class Slow:
+        def fun(self, x):
+            sleep(0.05)
+            return x @ x / 2
+
+        def grad(self, x):
+            sleep(0.05)
+            return x
+
+    trace, x = Trace(Slow()), np.ones(2)
+    trace.grad(x)
+    for _ in range(3):
+        x += 1
+        trace(x)
+    np.testing.assert_array_equal(trace.f, [1, 4, 9, 16])
+    assert trace.seconds[-1] - trace.seconds[0] < 0.1 < 3 * 2 * 0.05
+    trace.fun(x), trace.grad(x)
+    x += 1
+    trace(x)
+    assert (trace.f[-1], trace.gnorm[-1]) == (25, np.linalg.norm([5, 5]))
+
+
 def test_without_a_callback_every_gradient_is_a_record():
     trace = Trace(make_network())
     run(trace, "L-BFGS-B")
@@ -141,12 +165,15 @@ def test_a_caching_loss_is_charged_for_what_it_computes():
     assert cost(trace.fun, y) == 0.43  # a trial
     assert cost(trace.hessp, x, v) == 1.3  # x is still there
     assert cost(trace.grad, y) == 0.57  # the trial is accepted
+    assert cost(trace.fun, x) == 0  # x has become the second of the two points
     assert cost(trace.fun, x + 2) == 0.43
     assert cost(trace.grad, x) == 1  # x was let go
     assert cost(trace.hessp, x + 3, v) == 2.3  # no gradient was taken there
     x[:] = 7.0
     assert cost(trace.fun, x) == 0.43  # known by content, not by name
-    assert trace.counts == dict.fromkeys(CACHED, 0) | {"fun": 5, "grad": 4, "hessp": 3, "ggnp": 1}
+    x += 1
+    assert cost(trace.fun, x) == 0.43
+    assert trace.counts == dict.fromkeys(CACHED, 0) | {"fun": 7, "grad": 4, "hessp": 3, "ggnp": 1}
 
 
 def test_prices_of_an_uncached_loss_are_paid_in_full():
@@ -191,7 +218,7 @@ def test_the_values_are_the_losss_own_and_the_rest_is_passed_through():
     np.testing.assert_array_equal(trace.vjp(x, np.ones(loss.m)), loss.vjp(x, np.ones(loss.m)))
     assert (trace.n, trace.l2) == (loss.n, loss.l2)
     with pytest.raises(AttributeError):
-        trace.no_such_thing
+        trace.no_such_thing  # noqa: B018
 
 
 def test_any_loss_with_fun_and_grad_will_do_and_others_are_refused():
