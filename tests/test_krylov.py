@@ -163,6 +163,21 @@ def test_steihaug_in_a_large_region_is_cg():
         assert ours[1:3] == theirs[1:3]
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_steihaug_ends_where_the_path_of_cg_leaves_the_region(seed):
+    rng = np.random.default_rng(seed)
+    H, g = symmetric(rng.uniform(0.1, 10, 9), seed), rng.standard_normal(9)
+    path = [cg(lambda v: H @ v, -g, tol=0, maxiter=k).x for k in range(10)]
+    lengths = np.linalg.norm(path, axis=1)
+    assert np.all(np.diff(lengths) > 0)  # Steihaug 1983, theorem 2.1
+    k = int(rng.integers(1, 10))
+    delta = lengths[k - 1] + rng.uniform(0.1, 0.9) * (lengths[k] - lengths[k - 1])
+    p, stop, products, _, _ = steihaug(lambda v: H @ v, g, delta)
+    assert (stop, products) == ("boundary", k) and np.linalg.norm(p) == pytest.approx(delta)
+    before, after = p - path[k - 1], path[k] - path[k - 1]
+    assert before @ after == pytest.approx(np.linalg.norm(before) * np.linalg.norm(after))
+
+
 @pytest.mark.parametrize("seed", range(150))
 def test_steihaug_decreases_at_least_as_the_cauchy_point_and_keeps_to_its_region(seed):
     rng = np.random.default_rng(seed)
