@@ -139,6 +139,20 @@ def _adds_b(A, b, x0, order):
     return x
 
 
+def _quartic(A, b, x0, order):
+    x = np.array(x0, dtype=float)
+    for i in order:
+        x = x - (A[i] @ x - b[i]) / np.linalg.norm(A[i]**2) * A[i]
+    return x
+
+
+def _along_ones(A, b, x0, order):
+    x = np.array(x0, dtype=float)
+    for i in order:
+        x = x - (A[i] @ x - b[i]) / (A[i] @ A[i])
+    return x
+
+
 def _same_rows(A, b, x0, order):
     return np.tile(kaczmarz(A, b, x0, order), (len(order) + 2, 1))
 
@@ -151,7 +165,7 @@ def _equations(seed, m, n, steps, scale=1.0, rank=None):
 
 
 # --------------------------------------------------------------------- E07.3, E07.4: numbers, and what people say instead
-WORDS = {"half": 0.5, "abouthalf": 0.5, "halves": 0.5, "ithalves": 0.5, "halved": 0.5, "unchanged": 1.0, "same": 1.0, "thesame": 1.0,
+WORDS = {"half": 0.5, "abouthalf": 0.5, "halves": 0.5, "ithalves": 0.5, "halved": 0.5, "itishalved": 0.5, "nochange": 1.0, "1sqrt2": 0.5**0.5, "unchanged": 1.0, "same": 1.0, "thesame": 1.0,
          "quarter": 0.25, "aquarter": 0.25, "quarters": 0.25, "doubles": 2.0, "vanishes": 0.0, "zero": 0.0}
 
 
@@ -210,7 +224,9 @@ def _paths(alphas, sizes):
 def _walk(seed):
     """walk(alphas, B=1) -> the points x_0 = 0 to x_K of a run of the lesson with this seed; ValueError beyond 60 passes."""
     def walk(alphas, B=1):
-        alphas = np.array(alphas, dtype=float).ravel()
+        if np.ndim(alphas) != 1:
+            raise ValueError("walk wants a list of step lengths, one for each step")
+        alphas = np.array(alphas, dtype=float)
         sizes = np.array(np.broadcast_to(np.asarray(B, dtype=np.int64), alphas.shape))
         if sizes.sum() > K or np.any(sizes < 1):
             raise ValueError(f"{sizes.sum() / N:.1f} passes were asked of walk, and 60 are allowed")
@@ -237,16 +253,22 @@ def _below_the_plateau(out, walk, K):
     return all(1e-6 < _excess(x)[0] < GOAL for x in out)
 
 
+def _two_points(out):
+    return isinstance(out, (tuple, list)) and len(out) == 2 and all(np.size(x) == 11 for x in out)
+
+
 def _part(k, low, high, flat=(0, 1)):
     """A sign on part k of the answer: its excess in [low, high), and the share of the flat directions between two numbers."""
     def shows(out, walk, K):
+        if not _two_points(out):
+            return False
         gap, share = _excess(out[k])
         return bool(low <= gap < high and flat[0] <= share <= flat[1])
     return shows
 
 
 def _fixed_step(out, walk, K):
-    return any(np.allclose(out[0], walk(np.full(K, alpha))[-1], rtol=1e-8) for alpha in (0.02, 0.01))
+    return _two_points(out) and any(np.allclose(out[0], walk(np.full(K, alpha))[-1], rtol=1e-8) for alpha in (0.02, 0.01))
 
 
 def _from_the_start(out, walk, K):
@@ -323,7 +345,14 @@ EXERCISES = [
                         out, (A[idx] @ x - b[idx])[:, None] * A[idx])))),
             Mistake(lambda A, b, x, idx: np.mean((A[idx] @ x - b[idx])**2) / 2,
                     "This is the loss of the batch, a number. Asked for is its gradient, of shape (n,).",
-                    shows=lambda out, A, b, x, idx: np.size(out) == 1),
+                    shows=lambda out, A, b, x, idx: np.size(out) == 1 and bool(np.isclose(
+                        float(np.squeeze(out)), [c * np.sum((A[idx] @ x - b[idx])**2) for c in (1, 0.5, 1 / len(idx), 0.5 / len(idx))]).any())),
+            Mistake(lambda A, b, x, idx: minibatch_grad(A, b, x, idx) * len(idx) / len(x),
+                    "You divide by the number of columns. The mean is over the drawn rows."),
+            Mistake(lambda A, b, x, idx: A.T @ (A @ x - b) / len(idx),
+                    "All rows are added, and the sum is divided by the size of the batch. Only the rows in idx belong to it."),
+            Mistake(lambda A, b, x, idx: x - minibatch_grad(A, b, x, idx), "This is the point after a step of length 1. Asked for is the "
+                                                                           "gradient alone."),
         )),
     Exercise(
         id="E07.2", kind="I", minutes=8,
@@ -346,6 +375,9 @@ EXERCISES = [
                                                      "a_i^T x must equal b_i."),
             Mistake(lambda *p: _step(*p, sign=1.0), "Sign: you move away from the plane of the equation."),
             Mistake(lambda *p: _step(*p, power=0, sign=1.0), "Two things: the sign (you move away from the plane), and |a_i|^2 is missing."),
+            Mistake(_quartic, "norm(a**2) is not |a|^2: it squares the entries once more. Look at a_i^T x - b_i after a step."),
+            Mistake(lambda A, b, x0, order: kaczmarz(A, 0 * b, x0, order), "b is missing: you project on planes through 0."),
+            Mistake(_along_ones, "The step goes along the row a_i. Yours changes all entries of x by the same amount."),
             Mistake(_old_residuals, "All your residuals are taken at x0. Each step must use the x that the step before has made."),
             Mistake(_from_zero, "Your run starts at 0. It must start at x0."),
             Mistake(_forgets_x, "You return the point of the plane nearest to 0. Asked for is the point nearest to the present x."),
@@ -405,6 +437,7 @@ EXERCISES = [
                     shows=_between(0.5, 0.53)),
             Mistake(1 / 190, "One alpha too many: solve m = (1 - alpha a)^2 m + alpha^2 s^2 for m again.", shows=_between(0.0049, 0.0055)),
             Mistake(1 / 38, "That is the excess loss, a/2 times E x^2. Asked for is E x^2 itself.", shows=_between(0.0245, 0.0275)),
+            Mistake(0.19, "That is 1 - (1 - alpha a)^2, the part that a step forgets. What does a step add?", shows=_between(0.185, 0.195)),
             Mistake(1.0, "That is s^2, the variance of the noise in one gradient. It enters a step multiplied by alpha.",
                     shows=_between(0.95, 1.05)),
             Mistake(5.26, "Right digits, as a percentage. Asked for is the number itself.", shows=_between(4.9, 5.5)),
@@ -419,7 +452,7 @@ EXERCISES = [
                  _settle(lambda k: 0.02 * 0.9997**k, K // 10, 0.02)),
         mistakes=(
             Mistake(_least_squares, "No excess at all: that is the least-squares solution itself. Both parts must come from points "
-                                    "of walk.", shows=lambda out, walk, K: min(_excess(x)[0] for x in out) <= 1e-6),
+                                    "of walk.", shows=lambda out, walk, K: _two_points(out) and min(_excess(x)[0] for x in out) <= 1e-6),
             Mistake(_settle(lambda k: np.full(K, 0.01)), "The first part is the last point of a run with a fixed step: it jumps about on "
                                                          "the plateau. Let the step lengths fall.", shows=_fixed_step),
             Mistake(_settle(lambda k: 0.01 * (1 - k / K)), "The first part is close, but not for each seed: one lucky run proves "
@@ -431,7 +464,7 @@ EXERCISES = [
                                                        "of its step lengths is too small. Let them fall more slowly.",
                     shows=_part(0, GOAL, 1000, (0.4, 1))),
             Mistake(_settle(lambda k: 0.02 / (1 + k / 5000)), "The first part is still noisy: its last steps are too long, and the plateau "
-                                                              "is proportional to them. Let them fall further.",
+                                                              "is proportional to them. Let them fall further, over all K steps.",
                     shows=_part(0, GOAL, 1000, (0, 0.4))),
             Mistake(_settle(start=K), "The second part is a single point, or an average of very few: it is still noisy. Average over "
                                       "many passes.", shows=_part(1, GOAL, 1000, (0, 0.4))),
