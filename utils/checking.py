@@ -401,7 +401,7 @@ def _form_nan_or_side_effect(exercise, calls, outputs, truth):
 
 
 def _is_aliased(value):
-    return (isinstance(value, (list, tuple)) and len(value) > 1
+    return (isinstance(value, list) and len(value) > 1
             and all(isinstance(v, np.ndarray) and v is value[0] for v in value))
 
 

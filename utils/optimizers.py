@@ -33,7 +33,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from utils.krylov import lanczos, steihaug
+from .krylov import lanczos, steihaug
 
 
 def gradient_descent(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=None, *,
