@@ -11,10 +11,12 @@ from ..checking import Exercise, Mistake, Remark
 LAEUCHLI = np.array([[1, 1], [1e-8, 0], [0, 1e-8]])
 
 
+ZERO = ("0", "0.0", "zero", "exactly zero", "exactly 0", "nothing", "singular", "it is singular", "the matrix is singular")
+
+
 def _zero_in_words(output):
     """ "singular" and "exactly zero" are the number 0 in words. """
-    said = isinstance(output, str) and re.search("singular|zero|nothing|^ *0", output.casefold())
-    return 0.0 if said else output
+    return 0.0 if isinstance(output, str) and output.casefold().strip(" .") in ZERO else output
 
 
 def _near(value, percent=0.5):
@@ -131,6 +133,30 @@ def _full(A, b, solve=scipy.linalg.solve_triangular):
     return solve(R, Q.T @ b)
 
 
+def _half_precision(A, b):
+    """The answer with three or four digits."""
+    return lstsq_qr(A, b).astype(np.float16).astype(float)
+
+
+def _is_coarse(output, A, b):
+    """Whether an output is nearly right where kappa(A) is small, and lacks digits that a double holds."""
+    x = lstsq_qr(A, b)
+    if np.shape(output) != x.shape or not np.all(np.isfinite(output)):
+        return False
+    lost = np.linalg.norm(output - x) / np.linalg.norm(x)
+    return 1e-9 < lost and (lost < 1e-2 or np.linalg.cond(A) > 1e6)
+
+
+def _is_single(output, A, b):
+    """Whether the entries are single-precision numbers, or decimals of 8 places."""
+    return A.shape[1] > 2 and (np.array_equal(output, np.float32(output)) or np.array_equal(output, np.round(output, 8)))
+
+
+def _pivoted_order_kept(A, b):
+    Q, R, _ = scipy.linalg.qr(A, mode="economic", pivoting=True)
+    return np.linalg.solve(R, Q.T @ b)
+
+
 def _slip(last_line):
     """An answer with the right Q and R, and another last line."""
     return lambda A, b: last_line(*np.linalg.qr(A), A, b)
@@ -138,8 +164,8 @@ def _slip(last_line):
 
 KAPPA_SQUARED = ("Your error grows like kappa(A)^2: at kappa(A) = 1e8 no digit is left. Something that equals A^T A on paper "
                  "is formed on the way, or your Q has lost its right angles.")
-FULL_Q = ("Your Q is the full one, m x m, and R then has m rows, most of them zero: nothing square is left to solve. Ask for the "
-          "economic (reduced) form, with Q of shape (m, n).")
+FULL_Q = ("A shape does not fit. If your Q is the full one, m x m, then R has m rows and is not square: ask for the economic "
+          "(reduced) form, Q (m, n). If it is not, print the shapes of Q, R and your right-hand side, which needs n entries.")
 SHRUNK = ("Your x has lost the directions with small singular values: something was added to A^T A, or cut off. The columns are "
           "independent here, so each direction of the minimizer counts.")
 DIAGONAL = ("Only the diagonal of R has entered. The option `lower` says which triangle of its matrix solve_triangular reads, "
@@ -148,7 +174,9 @@ DIAGONAL = ("Only the diagonal of R has entered. The option `lower` says which t
 
 # -------------------------------------------------------------------------------------- E03.3: digits to expect
 def _digits(output):
-    """(10, 4) may also come as "10/4" or "10 and 4"."""
+    """(10, 4) may also come as "10/4" or "10 and 4", or with names."""
+    if isinstance(output, dict):
+        return tuple(output.values())
     if isinstance(output, str):
         numbers = re.findall(r"-?\d+\.?\d*", output)
         return tuple(map(float, numbers)) if len(numbers) == 2 else output
@@ -178,7 +206,7 @@ def _moved(x, A, b, slope, far):
 
 def _pair(seed, kappa, to_a=(0, 0), to_b=(0, 0), scale=1.0, residual=1.0, m=40, n=6):
     """(A, b, xa, xb): the minimizer, moved in two ways; kappa = inf: of rank n - 1."""
-    A, b = _conditioned(seed, min(kappa, 1e8), m, n, residual)
+    A, b = _conditioned(seed, min(kappa, 2e8), m, n, residual)
     if np.isinf(kappa):
         A[:, -1] = A[:, :-1].sum(axis=1)
         b = A @ np.ones(n) + residual * b
@@ -188,15 +216,15 @@ def _pair(seed, kappa, to_a=(0, 0), to_b=(0, 0), scale=1.0, residual=1.0, m=40, 
 
 PAIRS = (
     _pair(0, 10, to_b=(1e-4, 1e-4)),                        # a bug, well-conditioned
-    _pair(1, 1e8, to_b=(0, 3)),                             # ill-conditioned
-    _pair(2, 1e8, to_a=(1e-4, 0), to_b=(0, 3)),             # a bug in xa, ill-conditioned all the same
-    _pair(3, 1e8, to_a=(0, -2), to_b=(1e-4, 1)),            # the same in xb
+    _pair(1, 2e8, to_b=(0, 3)),                             # ill-conditioned
+    _pair(2, 2e8, to_a=(1e-4, 0), to_b=(0, 3)),             # a bug in xa, ill-conditioned all the same
+    _pair(3, 2e8, to_a=(0, -2), to_b=(1e-4, 1)),            # the same in xb
     _pair(4, np.inf, to_b=(0, 2), residual=0),              # two minimizers, and residuals that are rounding
     _pair(5, np.inf, to_b=(0, -2)),                         # two minimizers
     _pair(6, np.inf, to_a=(1e-4, 2)),                       # rank-deficient, and a bug
-    _pair(7, 1e8, to_a=(1e-4, 0), to_b=(1e-4, 3)),          # the same bug in both
+    _pair(7, 2e8, to_a=(1e-4, 0), to_b=(1e-4, 3)),          # the same bug in both
     _pair(8, 20, to_b=(1e-4, 1e-4), scale=1e-8),            # a bug, in small units
-    _pair(9, 1e8, to_b=(0, -3), scale=1e8),                 # ill-conditioned, in large units
+    _pair(9, 2e8, to_b=(0, -3), scale=1e8),                 # ill-conditioned, in large units
 )
 
 
@@ -244,8 +272,8 @@ def _wrong_verdict(said, A, b, xa, xb):
             f"for xa and {slope[1]:.0e} for xb. Which of these is rounding?")
 
 
-KAPPA_ALONE = ("You look at kappa(A) or the rank alone, and these know nothing of xa and xb. A bug can live in a well-conditioned "
-               "problem and in an ill-conditioned one.")
+KAPPA_ALONE = ("Your verdict follows kappa(A), the rank, or the way from xa to xb. A bug can live in a well-conditioned problem and in "
+               "an ill-conditioned one: ask of each x whether it minimizes.")
 
 # ------------------------------------------------------------------------------- E03.5: the units of measurements
 def _kappas():
@@ -253,7 +281,9 @@ def _kappas():
     X = data.breast_cancer().X
     one, mean, std = np.ones((len(X), 1)), X.mean(axis=0), X.std(axis=0)
     with_ones = {"raw": X, "standardized": (X - mean) / std, "centered": X - mean, "divided": X / std,
-                 "0 to 1": (X - X.min(axis=0)) / np.ptp(X, axis=0), "rows": X / np.linalg.norm(X, axis=1, keepdims=True)}
+                 "0 to 1": (X - X.min(axis=0)) / np.ptp(X, axis=0), "rows": X / np.linalg.norm(X, axis=1, keepdims=True),
+                 "one scale": (X - X.mean()) / X.std(), "by variance": (X - mean) / std**2, "by length": X / np.linalg.norm(X, axis=0),
+                 "centered, by length": (X - mean) / np.linalg.norm(X, axis=0), "standardized()": data.standardized(X, X[:, 0])[0]}
     kappa = {name: np.linalg.cond(np.hstack([one, features])) for name, features in with_ones.items()}
     unit = np.hstack([one, X])
     return {**kappa, "unit columns": np.linalg.cond(unit / np.linalg.norm(unit, axis=0)),
@@ -307,6 +337,9 @@ EXERCISES = [
             Mistake(lambda A, b: np.linalg.inv(A.T @ A) @ A.T @ b, KAPPA_SQUARED),
             Mistake(_by_cholesky, KAPPA_SQUARED),
             Mistake(lambda A, b: np.linalg.pinv(A.T @ A) @ (A.T @ b), KAPPA_SQUARED),
+            Mistake(_half_precision,
+                    "Your x lacks digits even where kappa(A) is small. Something is rounded or held in single precision on the way: "
+                    "keep all 16 digits to the end.", shows=_is_coarse),
             Mistake(_squared_where_it_can_be_seen, KAPPA_SQUARED, shows=_is_poor),
             Mistake(_shrunk, SHRUNK, shows=_is_shrunk),
             Mistake(_full, FULL_Q),
@@ -321,6 +354,9 @@ EXERCISES = [
             Mistake(_slip(lambda Q, R, A, b: R @ (Q.T @ b)), "You multiplied by R. R x = Q^T b has to be solved for x."),
             Mistake(_slip(lambda Q, R, A, b: np.linalg.solve(R, A.T @ b)),
                     "A^T b is R^T Q^T b: one factor R^T too many. The right-hand side that belongs to R x is Q^T b."),
+            Mistake(_pivoted_order_kept,
+                    "Pivoting puts the columns of A in another order, and the entries of x come back in that order. Put each of them "
+                    "back in its place."),
             Mistake(_slip(lambda Q, R, A, b: Q @ (Q.T @ b)),
                     "That is the prediction Ax, the foot of b in range(A), with one entry per row. Asked for is x."),
         ),
@@ -329,6 +365,9 @@ EXERCISES = [
             Remark(lambda A, b: np.linalg.lstsq(A, b, rcond=None)[0],
                    "This goes through the SVD, which is as accurate and costs more. Write the lines with Q and R as well.",
                    shows=_is_lstsq),
+            Remark(lambda A, b: lstsq_qr(A, b).astype(np.float32),
+                   "Your x has only the digits of single precision, or is rounded. The measurements below want all 16.",
+                   shows=_is_single),
         )),
     Exercise(
         id="E03.3", kind="P", minutes=4,
@@ -343,7 +382,17 @@ EXERCISES = [
             Mistake((10, 10), "Forming A^T A squares kappa: the normal equations are solved with kappa(A^T A).",
                     shows=_between((9, 12), (9, 12))),
             Mistake((4, 4), "kappa^2 is the fault of the normal equations, not of this problem: b is in range(A), and QR never forms "
-                            "A^T A.", shows=_between((3, 6), (3, 6))),
+                            "A^T A.", shows=lambda output: _between((2.5, 6.5), (2.5, 6.5))(output) and abs(output[0] - output[1]) < 1),
+            Mistake((6, 0), "6 is the number of digits that kappa takes away from x by QR. How many are left of 16?",
+                    shows=lambda output: _between((5.5, 6.5), (-7, 5))(output) and output[0] - output[1] >= 1),
+            Mistake((8, 2), "You lose more than the rule says: a double holds 16 digits, and kappa takes as many of them as it has zeros.",
+                    shows=lambda output: _between((6.6, 8.9), (-5, 8))(output)),
+            Mistake((10, 16), "You trust the normal equations more than QR. Which of the two is solved with kappa(A)^2?",
+                    shows=lambda output: _between((8.5, 13.4), (12.1, 17))(output)),
+            Mistake((1e-10, 1e-4), "Those are relative errors. Asked for are digits: how many zeros does each error begin with?",
+                    shows=lambda output: _between((0, 0.1), (0, 0.1))(output) and min(output) > 0),
+            Mistake((1e10, 1e4), "Those are powers of ten, and a double has no more than 17 digits. Asked for are the exponents.",
+                    shows=lambda output: max(output) > 17),
             Mistake((4, 10), "Right numbers, other order: first QR, then the normal equations.", shows=_between((3, 5.4), (9, 12))),
             Mistake((6, 12), "Those are the digits lost. How many are left of 16?", shows=_between((5.5, 8), (10, 13))),
             Mistake((13, 10), "You took the root: the factors are kappa and kappa^2, not the root of kappa and kappa.",
@@ -353,9 +402,9 @@ EXERCISES = [
             Mistake((16, 4), "Right for the normal equations. QR is not exact: kappa belongs to the problem, and no algorithm "
                              "escapes it.", shows=_between((13.5, 17), (3, 6))),
             Mistake((10, 0), "Right for QR. For the normal equations kappa^2 is 1e12, which leaves something of 1e16.",
-                    shows=_between((9, 12), (-3, 1))),
+                    shows=_between((9, 12), (-9, 2.9))),
             Mistake((10, 8), "Right for QR. Squaring kappa doubles the number of digits that are lost.",
-                    shows=_between((9, 12), (7, 8.5))),
+                    shows=_between((9, 12), (6.1, 8.9))),
         ),
         reads=_digits),
     Exercise(
@@ -395,7 +444,12 @@ EXERCISES = [
                     "You divide by ||r||. Where b is in range(A), r is nothing but rounding, and a right x is called a bug: compare "
                     "with a size that does not vanish."),
             Mistake(lambda A, b, xa, xb: _verdict(any(np.linalg.norm(A @ x - b) > 1e-8 * np.linalg.norm(b) for x in (xa, xb))),
-                    "You ask for r = 0. Where b is not in range(A), the best residual is not zero."),
+                    "You call a bug what has b outside range(A). If you ask for r = 0: the best residual is not zero there. If you "
+                    "compare Ax with a projection of b: mind the rank of A, and that Ax sees an error along v_n to first order."),
+            Mistake(lambda A, b, xa, xb: _verdict(any(np.linalg.norm(A @ (x - np.linalg.lstsq(A, b, rcond=None)[0]))
+                                                      > 1e-10 * np.linalg.norm(b) for x in (xa, xb))),
+                    "You ask for predictions that agree to 1e-10. An error of x along v_n moves Ax by sigma_n and the gradient or the "
+                    "loss by sigma_n^2: judge by one of these, or allow Ax more."),
             Mistake(lambda A, b, xa, xb: _verdict(diagnose(A, b, xa, xb) != "bug"), "Your two words are exchanged, in every pair."),
             Mistake(lambda A, b, xa, xb: _verdict(_only(xa, A, b) == _only(xb, A, b) == "bug"),
                     "You say bug only if both fail. One x that does not minimize is enough."),
@@ -410,11 +464,25 @@ EXERCISES = [
         accepts=(4880, "4880", [round(RATIO)], 1.54e6 / 316, 5000),
         mistakes=(
             _ratio_slip(RATIO**2, "That is the ratio of kappa^2, the one for the normal equations. Asked for is kappa of [1 X] itself."),
-            _ratio_slip(1.0, "Scaling the columns is not a rotation: it changes the singular values, and with them kappa."),
+            Mistake(KAPPA["raw"] / KAPPA["one scale"], "You took one mean and one standard deviation for the whole table. Each column "
+                                                       "needs its own: which axis is that?",
+                    shows=_near(KAPPA["raw"] / KAPPA["one scale"], 0.2)),
+            Mistake(1.0, "Scaling the columns is not a rotation: it changes the singular values, and with them kappa.", shows=_near(1, 0.2)),
+            Mistake(1e3, "That looks like your guess of the power of ten. Now compute both kappas, and see how near it was.",
+                    shows=lambda output: output > 1 and abs(np.log10(output) % 1) < 1e-9),
+            _ratio_slip(KAPPA["raw"] / KAPPA["by variance"], "You divided by the variance. The standard deviation is its root, in the "
+                                                             "units of the column."),
+            _ratio_slip(KAPPA["raw"] / KAPPA["by length"], "You divided each column by its length. Its mean is still in it, and the "
+                                                           "column of ones then has another size than the rest.",
+                        KAPPA["raw"] / KAPPA["centered, by length"]),
+            _ratio_slip(KAPPA["raw"] / KAPPA["standardized()"], "standardized() divides by the root of N as well, and your column of ones "
+                                                                "does not: there the two have different lengths."),
             _ratio_slip(KAPPA["standardized"], "That is one of the two numbers, or their difference, not their ratio.", KAPPA["raw"]),
             _ratio_slip(1 / RATIO, "That is the ratio upside down: by which factor does kappa fall?"),
             _ratio_slip(np.sqrt(RATIO), "You took a root. Asked for is the ratio of the kappas as they are."),
-            _ratio_slip(np.log10(RATIO), "That is the number of decimal digits between the two. Asked for is the factor."),
+            _ratio_slip(np.log10(RATIO), "That is the number of decimal digits between the two. Asked for is the factor.", 3, 4, -3, -4),
+            Mistake(0.0, "By this your scaled matrix has dependent columns, and its kappa is infinite. Did you standardize the rows, or "
+                         "the column of ones with the others?", shows=lambda output: abs(output) < 1e-6),
             _ratio_slip(KAPPA["raw"] / KAPPA["divided"], "You scaled the columns, but did not subtract their means first.",
                         KAPPA["raw"] / KAPPA["unit columns"]),
             _ratio_slip(KAPPA["raw"] / KAPPA["centered"], "You subtracted the means and did not divide: the units are all still there."),
