@@ -34,14 +34,17 @@ def find(id):
     raise LookupError(f"There is no exercise {id}: this lesson has {known}.")
 
 
-def check(id, answer):
-    """Judge an answer (a function, or the value predicted) and print the verdict. Raises nothing."""
+def check(id, *answer):
+    """Judge an answer (a function, or the value predicted) and print the verdict. Raises nothing.
+
+    Several values count as one tuple; without an answer the exercise is not attempted.
+    """
     try:
         exercise = find(id)
     except LookupError as err:
         print(err)
         return
-    verdict = judge(exercise, answer)
+    verdict = judge(exercise, answer[0] if len(answer) == 1 else answer or None)
     _states[exercise.id] = verdict.state
     print(f"{exercise.id}: {verdict.text}")
 
