@@ -1,0 +1,496 @@
+"""Lesson 10, Newton's method: pretend that the loss is quadratic, solve that least-squares problem, repeat."""
+import numpy as np
+from scipy.special import expit
+
+from ..checking import Exercise, Mistake, Remark
+
+# ------------------------------------------------------------------- E10.1: the Newton step of logistic regression
+EXAMPLE = (np.array([[1.0, 0], [1, 1], [1, 3]]), np.array([0.0, 0, 1]), np.array([0.5, -0.2]), np.array([0.0, 0.3]))
+
+
+def newton_step(A, y, x, lam):
+    h = A @ x
+    g = A.T @ (expit(h) - y) + lam * x
+    H = A.T @ ((expit(h) * expit(-h))[:, None] * A) + np.diag(lam)
+    return np.linalg.solve(H, -g)
+
+
+def _step(slope=lambda s, y: s - y, weight=lambda s: s * (1 - s), in_g=1.0, in_H=1.0, sign=-1):
+    """The Newton step with one piece replaced."""
+    def answer(A, y, x, lam):
+        s = expit(A @ x)
+        H = A.T @ (np.broadcast_to(weight(s), s.shape)[:, None] * A) + in_H * np.diag(lam)
+        return sign * np.linalg.lstsq(H, A.T @ slope(s, y) + in_g * lam * x, rcond=None)[0]
+    return answer
+
+
+def _irls(least):
+    """The step by weighted least squares; S is at least `least`, or it is divided by as it comes."""
+    def answer(A, y, x, lam):
+        s = expit(A @ x)
+        w = np.maximum(s * (1 - s), least)
+        rows = np.vstack([np.sqrt(w)[:, None] * A, np.diag(np.sqrt(lam))])
+        targets = np.r_[(y - s) / np.sqrt(w), -np.sqrt(lam) * x]
+        return np.linalg.lstsq(rows, targets, rcond=None)[0]
+    return answer
+
+
+def _cholesky(A, y, x, lam):
+    from scipy.linalg import cho_factor, cho_solve
+    s = 1 / (1 + np.exp(-np.clip(A @ x, -500, 500)))
+    H = np.einsum("ij,i,ik->jk", A, s * (1 - s), A) + np.diag(lam)
+    return list(-cho_solve(cho_factor(H), A.T @ s - A.T @ y + lam * x))
+
+
+def _exp_over_exp(A, y, x, lam):
+    e = np.exp(A @ x)
+    s = e / (1 + e)
+    return np.linalg.solve(A.T @ ((s * (1 - s))[:, None] * A) + np.diag(lam), A.T @ (y - s) - lam * x)
+
+
+def _tanh(A, y, x, lam):
+    t = np.tanh(A @ x / 2)
+    return np.linalg.solve(A.T @ np.diag((1 - t**2) / 4) @ A + np.diag(lam), A.T @ (y - (1 + t) / 2) - lam * x)
+
+
+def _logistic(seed, m, n, far=1.0, units=1.0):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n)) * np.geomspace(1, units, n)
+    x = far * rng.standard_normal(n) / np.geomspace(1, units, n)
+    return A, (rng.random(m) < 0.35).astype(float), x, np.r_[0.2, rng.uniform(0.5, 2, n - 1)]
+
+
+STEPS = (EXAMPLE, _logistic(0, 12, 4), _logistic(1, 20, 5), _logistic(2, 5, 8), _logistic(3, 15, 3, units=1e3),
+         _logistic(4, 9, 4, far=600.0))
+NOT_SAFE = ("With logits of several hundred your answer is not a number: there e^h overflows, and s(1 - s) rounds to 0. Use "
+            "scipy.special.expit, and form g and H without a division.")
+
+
+# ------------------------------------------------------------------------------------------- E10.2: the first step
+def first_step(A, y):
+    return np.linalg.pinv(A) @ (4 * (y - 0.5))
+
+
+def _labels(seed, m, n, scale=1.0):
+    """A with independent columns, and unbalanced labels."""
+    rng = np.random.default_rng(10 + seed)
+    y = np.zeros(m)
+    y[: max(2, m // 4)] = 1
+    return scale * np.column_stack([np.ones(m), rng.standard_normal((m, n - 1))]), rng.permutation(y)
+
+
+LABELS = ((EXAMPLE[0], EXAMPLE[1]), _labels(0, 9, 3), _labels(1, 20, 5), _labels(2, 13, 4, 1e6))
+
+
+def _to(target, by=np.linalg.pinv):
+    return lambda A, y: by(A) @ target(y)
+
+
+# ------------------------------------------------------------------------------------ E10.3: which starts converge
+def _yes_no(output):
+    if isinstance(output, str):
+        output = output.replace(",", " ").split()
+    words = {"yes": True, "no": False, "y": True, "n": False, "true": True, "false": False}
+    if isinstance(output, (list, tuple)) and len(output) == 4:
+        return tuple(words.get(part.strip().casefold(), part) if isinstance(part, str) else part for part in output)
+    return output
+
+
+def _said(*first, exact=None):
+    """Whether the first three are judged so, or the fourth."""
+    return lambda out: isinstance(out, tuple) and (out[3] == exact if exact is not None else out[:3] == first)
+
+
+# ------------------------------------------------------------------------------------------ E10.4: backtracking
+def backtrack(f, g, x, p, factor=0.5, c1=1e-4):
+    alpha = 1.0
+    while not f(x + alpha * p) <= f(x) + c1 * alpha * (g @ p):
+        alpha = alpha * factor
+    return alpha
+
+
+def _search(accepts, factor=0.5, least=1e-9):
+    """Backtracking with another test: accepts(f_new, f_old, alpha, slope, trials)."""
+    def answer(f, g, x, p):
+        alpha, trials = 1.0, 0
+        while alpha > least and not accepts(f(x + alpha * p), f(x), alpha, g @ p, trials):
+            alpha, trials = factor * alpha, trials + 1
+        return alpha
+    return answer
+
+
+def _moves_x(f, g, x, p):
+    alpha, start = 1.0, f(x)
+    x = x + p
+    while alpha > 1e-9 and not f(x) <= start + 1e-4 * alpha * (g @ p):
+        alpha = alpha / 2
+        x = x + alpha * p
+    return alpha
+
+
+def parabola(x):
+    return float(5 * np.sum(np.square(x)))
+
+
+def log_cosh(x):
+    return float(np.sum(np.logaddexp(x, -np.asarray(x)) - np.log(2)))
+
+
+def _along(f, slope, x, p):
+    x, p = np.atleast_1d(np.array(x, float)), np.atleast_1d(np.array(p, float))
+    return f, slope(x), x, p
+
+
+def _ten_x(x):
+    return 10 * x
+
+
+SEARCHES = (
+    _along(parabola, _ten_x, 1.0, -10.0),
+    _along(parabola, _ten_x, [3.0, -1], [-3.0, 1]),                        # the full step is the best one
+    _along(parabola, _ten_x, 1.0, -2 * (1 - 2e-5)),                        # falls by less than 1e-4 of the slope
+    _along(parabola, _ten_x, 1.0, -4 * (1 - 3.5e-5)),                      # the same at 1/2, told by the alpha in the test
+    _along(parabola, _ten_x, 1.0, -1.2),
+    _along(parabola, _ten_x, [2.0, 1], [-3.4, -2]),
+    _along(parabola, _ten_x, [1.0, 2], [-2e6, 3e4]),
+    _along(log_cosh, np.tanh, 1.5, -1.5 * 5.7),
+    _along(log_cosh, np.tanh, [2.0, -1], [-60.0, 30]),
+    _along(lambda x: 1e6 * log_cosh(x), lambda x: 1e6 * np.tanh(x), 1.09, -2.18),
+)
+FACTORS = (0.1, 0.2, 0.25, 0.3, 1 / 3, 0.4, 0.6, 2 / 3, 0.7, 0.75, 0.8, 0.9)
+
+
+def _is_a_step(out, f, g, x, p):
+    """The step of halving, or that of another usual factor."""
+    return any(abs(out - backtrack(f, g, x, p, factor)) <= 1e-9 * out for factor in (0.5, *FACTORS))
+
+
+def _other_factor(out, f, g, x, p):
+    return abs(out - backtrack(f, g, x, p)) > 1e-9
+
+
+def _exact(f, g, x, p):
+    """The minimizer along the line, by many golden sections."""
+    low, high = 0.0, 1.0
+    for _ in range(90):
+        a, b = high - 0.618 * (high - low), low + 0.618 * (high - low)
+        low, high = (low, b) if f(x + a * p) <= f(x + b * p) else (a, high)
+    return (low + high) / 2
+
+
+# -------------------------------------------------------------------------------------------- E10.5: the saddle
+TURNED = np.array([[0.8, -0.6], [0.6, 0.8]])
+PROBE = np.array([0.01, -0.02, 0.03]), np.array([[4.0, 1, 2], [1, 3, 0], [2, 0, 5]])
+
+
+def ends(step):
+    """Of 30 steps from each of four starts: the end, and how many of them went uphill; shape (5, 3).
+
+    The last row is the step minus Newton's where H is positive definite.
+    """
+    rows = []
+    with np.errstate(all="ignore"):
+        for R in (np.eye(2), TURNED):
+            for start in ((1, 0.3), (-0.5, -0.2)):
+                z, uphill = np.array(start, float), 0
+                for _ in range(30):
+                    g, H = R @ [z[0], z[1]**3 - z[1]], R @ np.diag([1, 3 * z[1]**2 - 1]) @ R.T
+                    p = np.ravel(step(g, H))
+                    z, uphill = z + R.T @ p, uphill + (g @ p > 1e-12)
+                rows.append([*z, uphill])
+        return np.array([*rows, np.ravel(step(*PROBE)) + np.linalg.solve(PROBE[1], PROBE[0])])
+
+
+def _abs(g, H):
+    values, V = np.linalg.eigh(H)
+    return -V @ (V.T @ g / np.abs(values))
+
+
+def _shift(g, H):
+    return np.linalg.solve(H + max(0, 0.1 - np.linalg.eigvalsh(H)[0]) * np.eye(len(g)), -g)
+
+
+def _always_shifted(g, H):
+    return np.linalg.solve(H + 1.5 * np.eye(len(g)), -g)
+
+
+def _trust_region(g, H, radius=0.5):
+    tau = max(0, 1e-9 - np.linalg.eigvalsh(H)[0])
+    while np.linalg.norm(np.linalg.solve(H + tau * np.eye(len(g)), g)) > radius:
+        tau = 1.1 * tau + 1e-3
+    return -np.linalg.solve(H + tau * np.eye(len(g)), g)
+
+
+def _clip(g, H):
+    values, V = np.linalg.eigh(H)
+    return -V @ np.where(values > 0, V.T @ g / np.abs(values), 0)
+
+
+def _newton(g, H):
+    return -np.linalg.solve(H, g)
+
+
+def _uphill(g, H):
+    return -_abs(g, H)
+
+
+def _flipped(g, H):
+    return _newton(g, H) * (1 if np.linalg.eigvalsh(H)[0] > 0 else -1)
+
+
+def _tidy(table):
+    return np.where(np.isfinite(table), np.clip(table, -1e6, 1e6), 1e6)
+
+
+REPAIRED = np.array([[0, 1, 0], [0, -1, 0], [0, 1, 0], [0, -1, 0], [0, 0, 0]], float)
+IN_WORDS = dict.fromkeys(("diverges", "infinity", "inf", "nowhere", "none", "no limit"), 1e6)
+IN_WORDS |= dict.fromkeys(("saddle", "the saddle", "origin", "the origin"), 0.0)
+
+
+def _saddle(output):
+    """(limit, ends), where the limit may be a word and the ends may have overflowed."""
+    if isinstance(output, (list, tuple)) and len(output) == 2:
+        limit, table = output
+        if isinstance(limit, str) and limit.strip().casefold() in IN_WORDS:
+            limit = np.full(2, IN_WORDS[limit.strip().casefold()])
+        try:
+            return np.asarray(limit, float), _tidy(np.asarray(table, float))
+        except (TypeError, ValueError):
+            return output
+    return output
+
+
+def _at_minimizers(table):
+    """Whether the ends, the first four rows, are minimizers."""
+    return np.abs(np.abs(table[:4, 1]) - 1).max() < 1e-3 and np.abs(table[:4, 0]).max() < 1e-3
+
+
+def _all_downhill(table):
+    return not np.any(table[:4, 2])
+
+
+def _is_newton(table):
+    """Whether the step is Newton's where H is positive definite; the probe's step is 1e-2 long."""
+    return np.abs(table[4]).max() < 1e-6
+
+
+def _saddle_holds(out):
+    return np.abs(out[0]).max() < 1e-3 and _at_minimizers(out[1]) and _all_downhill(out[1]) and _is_newton(out[1])
+
+
+def _limit(x, y, says, shows=None):
+    shows = shows or (lambda limit: np.abs(limit - [x, y]).max() < 2e-2)
+    return Mistake((np.array([x, y], float), REPAIRED), says,
+                   shows=lambda out: np.shape(out[0]) == (2,) and bool(shows(out[0])))
+
+
+def _repair(step, says, shows):
+    return Mistake((np.zeros(2), _tidy(ends(step))), says,
+                   shows=lambda out: np.shape(out[1]) == (5, 3) and bool(shows(out[1])))
+
+
+EXERCISES = [
+    Exercise(
+        id="E10.1", kind="I", minutes=6,
+        asks="newton_step(A, y, x, lam) -> p, shape (n,)",
+        hint="Compute s, then g, then H, and compare each with the formula. At x = 0 each s is 1/2.",
+        answer=newton_step,
+        instances=STEPS,
+        accepts=(_irls(1e-12), _cholesky, _tanh),
+        mistakes=(
+            Mistake(_step(weight=lambda s: 1.0),
+                    "S is missing: A^T A is the Hessian of linear regression. Here each row is weighted by the variance of "
+                    "its label."),
+            Mistake(_step(weight=lambda s: s),
+                    "Your weights are s. The variance of a label that is 1 with probability s is s(1 - s)."),
+            Mistake(_step(weight=lambda s: (s * (1 - s))**2),
+                    "Your weights are squared: if both factors A are multiplied by a weight, each gets the root of s(1 - s)."),
+            Mistake(_step(weight=lambda s: np.sqrt(s * (1 - s))),
+                    "Your weights are the root of s(1 - s). The root belongs on each of the two factors A, the whole on "
+                    "one."),
+            Mistake(_step(weight=lambda s: 0.25),
+                    "Your weights are 1/4 everywhere. That is right at x = 0 only."),
+            Mistake(_step(in_g=0.0),
+                    "The gradient lacks the penalty. The penalty has a gradient and a Hessian: lam * x and diag(lam)."),
+            Mistake(_step(in_H=0.0),
+                    "The Hessian lacks the penalty. The penalty has a gradient and a Hessian: lam * x and diag(lam)."),
+            Mistake(_step(in_g=0.0, in_H=0.0),
+                    "The penalty is missing altogether. It adds lam * x to the gradient and diag(lam) to the Hessian."),
+            Mistake(_step(in_g=2.0, in_H=2.0),
+                    "Your penalty counts twice. Its 1/2 goes when you differentiate 1/2 lam x^2."),
+            Mistake(_step(sign=1),
+                    "The opposite direction: Newton decreases the model, so p solves H p = -g."),
+            Mistake(lambda A, y, x, lam: x + newton_step(A, y, x, lam),
+                    "That is the next iterate, x + p. Asked for is the step p alone."),
+            Mistake(lambda A, y, x, lam: -A.T @ (expit(A @ x) - y) - lam * x,
+                    "That is -g, a step of gradient descent. Newton solves H p = -g."),
+            Mistake(_step(slope=lambda s, y: s - (2 * y - 1)),
+                    "Your residual compares s with labels -1 and 1. Here y is 0 or 1, and the residual is s - y."),
+            Mistake(_step(slope=lambda s, y: np.log(np.maximum(s, 1e-300) / np.maximum(1 - s, 1e-300)) - y),
+                    "Your residual is Ax - y, the one of least squares. The prediction is s, the probability."),
+            Mistake(lambda A, y, x, lam: np.linalg.solve(A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + lam,
+                                                         A.T @ (y - expit(A @ x)) - lam * x),
+                    "H + lam adds lam to each row of H. The penalties belong on the diagonal: np.diag(lam)."),
+            Mistake(lambda A, y, x, lam: newton_step(A, y, x, len(y) * lam),
+                    "Your loss is a mean over the rows, and the penalty is not. Here the cross-entropies are summed."),
+            Mistake(lambda A, y, x, lam: np.linalg.solve(A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + np.diag(lam),
+                                                         A.T @ (y - expit(A @ x)) + lam * x),
+                    "The penalty enters g with the wrong sign: in -g it is -lam * x."),
+            Mistake(lambda A, y, x, lam: first_step(A, y),
+                    "That is the step from 0 without a penalty. The function is called at other x."),
+            Mistake(_irls(0.0), NOT_SAFE),
+            Mistake(_exp_over_exp, NOT_SAFE),
+        ),
+        tol=1e-8),
+    Exercise(
+        id="E10.2", kind="P", minutes=4,
+        asks="first_step(A, y) -> the Newton step from x = 0 with lam = 0, by the pseudo-inverse of A",
+        hint="At x = 0 all s are equal. Insert that number in g and in H, and compare with the normal equations.",
+        answer=first_step,
+        instances=LABELS,
+        accepts=(lambda A, y: np.linalg.lstsq(A, 4 * y - 2, rcond=None)[0],
+                 lambda A, y: list(2 * np.linalg.pinv(A) @ (2 * y - 1)),
+                 lambda A, y: newton_step(A, y, np.zeros(A.shape[1]), np.zeros(A.shape[1]))),
+        mistakes=(
+            Mistake(_to(lambda y: y),
+                    "That fits the classes 0 and 1 by least squares. The working response of the first step is centered, "
+                    "and longer."),
+            Mistake(_to(lambda y: 4 * y), "The factor is there, the centering is not: which residual s - y is there at x = 0?"),
+            Mistake(_to(lambda y: 2 * y - 1),
+                    "Half as long as it should be. At x = 0 the weights s(1 - s) are all 1/4, not 1/2."),
+            Mistake(_to(lambda y: y - 0.5),
+                    "That is a quarter of the step: the Hessian at 0 is not A^T A but a fraction of it."),
+            Mistake(_to(lambda y: (y - 0.5) / 4),
+                    "The factor is on the wrong side: a Hessian that is four times smaller makes the step longer."),
+            Mistake(_to(lambda y: 4 * (0.5 - y)), "The opposite direction: the step is minus the inverse Hessian times g."),
+            Mistake(_to(lambda y: 4 * (y - y.mean())),
+                    "You center by the share of ones. At x = 0 the model says 1/2 to everybody."),
+            Mistake(_to(lambda y: 4 * y - 0.5), "4 times y, minus 1/2: the factor belongs to the whole difference."),
+            Mistake(_to(lambda y: 4 * (y - 0.5), by=np.transpose),
+                    "That is a multiple of the gradient: A^T instead of the pseudo-inverse. Newton divides by the Hessian."),
+            Mistake(lambda A, y: np.linalg.pinv(A) @ np.where(y > 0.5, np.inf, -np.inf),
+                    "The log-odds of a label 0 or 1 are infinite, so no x reaches them. The first step aims at finite "
+                    "targets.", shows=lambda out, A, y: not np.all(np.isfinite(out))),
+        )),
+    Exercise(
+        id="E10.3", kind="P", minutes=5,
+        asks="(1.00 converges, 1.08 converges, 1.09 converges, x5 from 1.00 is exactly 0), each True or False",
+        hint="Make one step from each start, and compare |x| before and after.",
+        answer=(True, True, False, False),
+        reads=_yes_no,
+        accepts=(["yes", "yes", "no", "no"], np.array([1, 1, 0, 0]), "yes, yes, no, no", (1, 1, 0, 0)),
+        mistakes=(
+            Mistake((True, True, True, False), "Convex does not mean that Newton converges. Make one step from each start, and "
+                                               "compare |x| before and after.", shows=_said(True, True, True)),
+            Mistake((False, False, False, False), "Not one of the three? Make one step from 1.00: is |x| smaller than before?",
+                    shows=_said(False, False, False)),
+            Mistake((False, False, True, False), "The other way round: where the curvature is smaller, the step is longer.",
+                    shows=lambda out: isinstance(out, tuple) and out[2] and not (out[0] and out[1])),
+            Mistake((True, False, False, False), "One of the starts is judged wrong. The differences are small: compute |x| "
+                                                 "after one step with four digits.", shows=_said(True, False, False)),
+            Mistake((False, True, False, False), "1.00 is nearer to the minimizer than 1.08, and this function has no bumps: "
+                                                 "make one step from each.", shows=_said(False, True, False)),
+            Mistake((True, True, False, True), "The starts are right. For x5, print with '%.3e': four decimals hide what is "
+                                               "still there.", shows=_said(exact=True)),
+        )),
+    Exercise(
+        id="E10.4", kind="I", minutes=6,
+        asks="backtrack(f, g, x, p) -> alpha, halved from 1 until f falls enough",
+        hint="Print alpha, f(x + alpha * p) and the right-hand side of Armijo's test for f = 5 x^2, x = 1, p = -10.",
+        answer=backtrack,
+        instances=SEARCHES,
+        holds=_is_a_step,
+        accepts=(lambda f, g, x, p: next(2.0**-k for k in range(99)
+                                         if f(x + 2.0**-k * p) <= f(x) + 1e-4 * 2.0**-k * np.dot(g, p)),
+                 lambda f, g, x, p: [backtrack(f, g, x, p)]),
+        remarks=(Remark(lambda f, g, x, p: backtrack(f, g, x, p, 0.8),
+                        "Armijo's test holds; your factor is not the 1/2 of the lesson, and any fixed one below 1 will do.",
+                        shows=_other_factor),),
+        mistakes=(
+            Mistake(lambda f, g, x, p: 1.0,
+                    "That takes the full step always. For f = 5 x^2, x = 1, p = -10, f rises from 5 to 405."),
+            Mistake(_exact,
+                    "That is the exact minimizer along the line. Armijo only asks for enough decrease, which costs fewer "
+                    "values of f.", shows=lambda out, f, g, x, p: abs(out - _exact(f, g, x, p)) < 1e-5 * abs(out)),
+            Mistake(lambda f, g, x, p: backtrack(f, g, x, p) / 2,
+                    "That is one halving too many: test first, and halve only if the test fails."),
+            Mistake(lambda f, g, x, p: min(1.0, 2 * backtrack(f, g, x, p)),
+                    "That is one halving too few: where alpha = 1 fails, you return an alpha at which f does not fall enough."),
+            Mistake(_search(lambda new, old, alpha, slope, trials: new < old),
+                    "You ask only that f falls, by however little. Armijo asks for a share c1 of what the slope promises."),
+            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 1e-4 * slope),
+                    "The promise of the slope must shrink with the step: c1 * alpha * (g @ p)."),
+            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old - 1e-4 * alpha * slope),
+                    "The sign of the slope is turned: g @ p is negative for a downhill p, so your test allows f to rise."),
+            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + alpha * slope),
+                    "Without c1 you ask for all that the slope promises. A convex f never gives that."),
+            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 0.5 * alpha * slope),
+                    "Your c1 is 1/2. That demands half of what the slope promises; the lesson asks for 1e-4 of it."),
+            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 0.1 * alpha * slope),
+                    "Your c1 is 1/10, which is stricter than the 1e-4 of the lesson."),
+            Mistake(_moves_x,
+                    "You move x in each trial, so the trials pile up. Each trial starts from the same x."),
+            Mistake(lambda f, g, x, p: backtrack(f, g, x, -g),
+                    "You try points along -g. The direction to test is the p that is handed in."),
+            Mistake(lambda f, g, x, p: 0.125, "That is the answer of the example, whatever comes in."),
+            Mistake(lambda f, g, x, p: x + backtrack(f, g, x, p) * p,
+                    "That is a point, x + alpha p. Asked for is alpha, one number.",
+                    shows=lambda out, f, g, x, p: (np.size(out) == np.size(x) and np.allclose(
+                        np.ravel(out), x + backtrack(f, g, x, p) * p, rtol=1e-9))),
+        ),
+        diagnose=lambda out, f, g, x, p: (
+            "Armijo's test does not hold at the alpha that you return: does your loop end too early?"
+            if not f(x + out * p) <= f(x) + 1e-4 * out * (g @ p) else
+            "Armijo's test holds at your alpha, but the first alpha of 1, 1/2, 1/4, ... that passes is another one."),
+        tol=1e-9),
+    Exercise(
+        id="E10.5", kind="X", minutes=10,
+        asks="(limit of pure Newton from (1, 0.3), ends of your repaired step from four starts)",
+        hint="In the coordinates of the eigenvectors of H, each coordinate of Newton's step is -g / lambda.",
+        answer=(np.zeros(2), REPAIRED),
+        reads=_saddle,
+        holds=_saddle_holds,
+        accepts=(((0, 0), ends(_abs)), [[0.0, 0.0], ends(_shift)], (np.zeros((2, 1)), ends(_abs).tolist()),
+                 ((0, 0), ends(_trust_region))),
+        mistakes=(
+            _limit(0, 1, "The limit (0, 1) is where gradient descent goes. Newton moves x2 uphill: -g / lambda with "
+                         "lambda < 0."),
+            _limit(0, -1, "The limit is not a minimizer: work out the x2 part of the second step as well, with the sign of "
+                          "the curvature there."),
+            _limit(0, 0.3, "You moved x1 alone. What does -g / lambda say for x2, where lambda = 3 x2^2 - 1?"),
+            _limit(0, -0.074, "That is the first step. Make two more: where do they lead?"),
+            _limit(1e6, 1e6, "Pure Newton does not diverge from there: the steps of x2 become smaller. Make three of them.",
+                   shows=lambda limit: not np.all(np.isfinite(limit)) or np.abs(limit).max() > 10),
+            _repair(_newton,
+                    "All four runs end at the saddle: your step still heads for it. Shortening does not help, since the first "
+                    "step is a descent direction (slope -0.90) already: where lambda < 0, the step must turn around.",
+                    lambda table: np.abs(table[:4, :2]).max() < 1e-3),
+            _repair(_uphill,
+                    "Your steps lead away, uphill all the time. The repaired step is minus a positive definite matrix times g.",
+                    lambda table: np.abs(table[:4, :2]).max() > 1e3),
+            _repair(_clip,
+                    "Where lambda < 0 your step is 0, so x2 stays where it was. Dropping a direction is not leaving it.",
+                    lambda table: np.abs(np.abs(table[:4, 1]) - [0.3, 0.2, 0.3, 0.2]).max() < 1e-2),
+            _repair(lambda g, H: -np.linalg.solve(np.abs(H), g),
+                    "It works along the axes, and not on the turned function: absolute values of the entries of H are not "
+                    "those of its eigenvalues.",
+                    lambda table: _at_minimizers(table[[0, 1, 0, 1]]) and not _at_minimizers(table)),
+            _repair(_flipped,
+                    "The runs end well, but some steps went uphill: you turn the whole step. Turn only the part along the "
+                    "eigenvectors with lambda < 0.",
+                    lambda table: _at_minimizers(table) and not _all_downhill(table)),
+            _repair(_always_shifted,
+                    "The runs end well, but where H is positive definite your step is not Newton's (the last row of ends is "
+                    "not 0). Change only what has a negative eigenvalue.",
+                    lambda table: _at_minimizers(table) and _all_downhill(table) and not _is_newton(table)),
+            _repair(lambda g, H: -0.02 * g,
+                    "Some runs have not arrived after 30 steps: with short steps of gradient descent the saddle is left "
+                    "slowly. Use the curvature: only its sign is wrong.",
+                    lambda table: (_all_downhill(table) and not _is_newton(table) and not _at_minimizers(table)
+                                   and np.all(np.abs(table[:4, 1]) < 1.2) and np.all(np.abs(table[:4, 1]) > 0.15))),
+        ),
+        diagnose=lambda out: ("The limit is right; of the four runs of your step, not all end at a minimizer. Print the "
+                              "first three steps of one that does not."
+                              if np.abs(out[0]).max() < 1e-3 else None),
+        tol=1e-3),
+]
