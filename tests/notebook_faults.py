@@ -3,7 +3,7 @@ import re
 
 COMMENTS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "NBVAL_RAISES_EXCEPTION", "PYTEST_VALIDATE_IGNORE_OUTPUT")
 TAGS = ("nbval-ignore-output", "nbval-skip", "nbval-raises-exception", "raises-exception")
-WORDS, CELLS, FIGURES, LINES = 2200, 45, 6, 15
+WORDS, CELLS, FIGURES, LINES, WIDTH = 2200, 45, 6, 15, 132
 
 
 def faults(nb):
@@ -12,12 +12,13 @@ def faults(nb):
 
 
 def over_budget(lesson):
-    """The budgets that a lesson exceeds: words of prose, cells, figures, visible lines in a code cell."""
+    """The budgets that a lesson exceeds: words of prose, cells, figures, visible lines in a code cell and their width."""
     words = sum(len(_prose(cell.source).split()) for cell in lesson.cells if cell.cell_type == "markdown")
     figures = sum(len(re.findall(r"^\s*show\(", cell.source, re.M)) for cell in _code(lesson))
     lines = max(sum(bool(line.strip()) for line in cell.source.split("\n")) for cell in _code(lesson))
+    width = max(len(line) for cell in _code(lesson) for line in cell.source.split("\n"))
     counts = {"words": (words, WORDS), "cells": (len(lesson.cells), CELLS), "figures": (figures, FIGURES),
-              "lines in a code cell": (lines, LINES)}
+              "lines in a code cell": (lines, LINES), "characters in a line of code": (width, WIDTH)}
     return [f"{count} {name}, at most {most}" for name, (count, most) in counts.items() if count > most]
 
 

@@ -118,10 +118,10 @@ def test_faults_lists(fault, nb):
 
 def test_budgets_are_counted(nb):
     nb.cells[0].source += " word" * 2200 + " $formula \\not counted$"
-    nb.cells[1].source += "\nx = 1" * 15
+    nb.cells[1].source += "\nx = 1" * 15 + " " * 130
     nb.cells += [nbformat.v4.new_code_cell("show(fig, 'x')") for _ in range(41)]
     assert over_budget(nb) == ["2204 words, at most 2200", "46 cells, at most 45", "42 figures, at most 6",
-                               "17 lines in a code cell, at most 15"]
+                               "17 lines in a code cell, at most 15", "135 characters in a line of code, at most 132"]
 
 
 @pytest.mark.parametrize("stored, fresh, same", [
