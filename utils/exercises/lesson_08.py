@@ -3,6 +3,7 @@ import numpy as np
 
 from .. import data
 from ..checking import Exercise, Mistake, Remark, distance
+from ..krylov import cg
 
 
 class NotAVector(TypeError):
@@ -10,7 +11,7 @@ class NotAVector(TypeError):
 
 
 class Meter:
-    """A matrix that can only be multiplied by vectors (`A @ v`, `A.T @ u` or `A(v)`), and counts the products.
+    """A matrix that can only be multiplied by vectors (`A @ v`, `A.T @ u`, `A(v)`), and counts the products.
 
     Copies and the transpose share the matrix and the tally: `spent()` is the number of products that the copy
     used last has made. So a count can be read after a call on a copy, and each copy starts from zero.
@@ -22,7 +23,7 @@ class Meter:
         self.shape, self.dtype = matrix.shape[::-1] if transposed else matrix.shape, matrix.dtype
 
     def __deepcopy__(self, memo):
-        return Meter(self._matrix, self._tally, transposed=self._transposed)
+        return type(self)(self._matrix, self._tally, transposed=self._transposed)
 
     def spent(self):
         return self._tally["last"]
@@ -36,7 +37,23 @@ class Meter:
         return (self._matrix.T if self._transposed else self._matrix) @ v
 
     __matmul__ = dot = matvec = __call__
-    __array_ufunc__ = None  # so that array @ Meter is refused, not tried entry by entry
+    ndim = 2
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if ufunc is not np.matmul or method != "__call__":
+            raise NotAVector("this matrix can only be multiplied by vectors")
+        left, right = inputs
+        return left(right) if isinstance(left, Meter) else right.__rmatmul__(left)
+
+    def __array_function__(self, function, types, args, kwargs):
+        if function is np.dot:
+            return self.__array_ufunc__(np.matmul, "__call__", *args)
+        if function is np.transpose and len(args) == 1:
+            return self.T
+        raise NotAVector("this matrix can only be multiplied by vectors")
 
     def __rmatmul__(self, other):
         if np.ndim(other) != 1:
@@ -51,7 +68,17 @@ class Meter:
 
     @property
     def T(self):
-        return Meter(self._matrix, self._tally, self._own, not self._transposed)
+        return type(self)(self._matrix, self._tally, self._own, not self._transposed)
+
+    def transpose(self):
+        return self.T
+
+
+class Product(Meter):
+    """A Meter that can only be called, like the function H_mul of E08.1."""
+
+    def __matmul__(self, v):
+        raise TypeError("H_mul is a function: write H_mul(p), not H_mul @ p")
 
 
 def _spd(seed, eigenvalues, scale=1.0):
@@ -84,13 +111,13 @@ def _cg_slip(beta=lambda new, old, Hp, p: (new @ new) / (old @ old),
              alpha=lambda r, p, Hp, Hr: (r @ r) / (p @ Hp),
              turn=lambda new, old, beta, p: -new + beta * p,
              update=lambda r, alpha, Hp, p: r + alpha * Hp,
-             small=lambda r, c, step, x, tol: np.linalg.norm(r) <= tol * np.linalg.norm(c),
-             start=-1, count=0, needs_Hr=False):
+             small=lambda r, c, step, x, tol, p: np.linalg.norm(r) <= tol * np.linalg.norm(c),
+             start=-1, first=-1, count=0, needs_Hr=False):
     """Conjugate gradients with one line replaced."""
     def answer(H_mul, c, tol, maxiter):
         x, r, k, step = np.zeros_like(c), start * c, 0, np.full_like(c, np.inf)
-        p = -r
-        while k < maxiter and not small(r, c, step, x, tol):
+        p = first * r
+        while k < maxiter and not small(r, c, step, x, tol, p):
             Hp = H_mul(p)
             a = alpha(r, p, Hp, H_mul(r) if needs_Hr else None)
             x, step, old, r = x + a * p, a * p, r, update(r, a, Hp, p)
@@ -159,6 +186,24 @@ def _cg_keeps_r(H_mul, c, tol, maxiter):
     return x, k
 
 
+def _cg_moves_late(H_mul, c, tol, maxiter):
+    """x = x + alpha * p stands after p has turned."""
+    x, r = np.zeros_like(c), -c
+    p, k = -r, 0
+    while np.linalg.norm(r) > tol * np.linalg.norm(c) and k < maxiter:
+        Hp = H_mul(p)
+        alpha = (r @ r) / (p @ Hp)
+        old, r = r, r + alpha * Hp
+        p = -r + (r @ r) / (old @ old) * p
+        x, k = x + alpha * p, k + 1
+    return x, k
+
+
+def _cg_counts_from_one(H_mul, c, tol, maxiter):
+    x, k = _cg(H_mul, c, tol, maxiter - 1)
+    return x, k + 1
+
+
 def _cg_asks_late(H_mul, c, tol, maxiter):
     if not np.any(c):
         return c * np.nan, 1
@@ -168,18 +213,18 @@ def _cg_asks_late(H_mul, c, tol, maxiter):
 def _spread(shift, scale_H, scale_c, tol, maxiter=50):
     """A seeded problem whose residual passes tol between two steps, in units of H and c to choose."""
     H = _spd(shift, np.array([1.0, 2, 4, 5, 7, 9]), scale_H)
-    return Meter(H), _vector(shift, 6, scale_c), tol, maxiter
+    return Product(H), _vector(shift, 6, scale_c), tol, maxiter
 
 
 CG_CALLS = (
-    (Meter(SHEWCHUK_H), SHEWCHUK_C, 1e-10, 1),
-    (Meter(SHEWCHUK_H), SHEWCHUK_C, 1e-10, 20),
-    (Meter(_spd(0, np.geomspace(1, 50, 8))), _vector(0, 8), 1e-12, 3),
+    (Product(SHEWCHUK_H), SHEWCHUK_C, 1e-10, 1),
+    (Product(SHEWCHUK_H), SHEWCHUK_C, 1e-10, 20),
+    (Product(_spd(0, np.geomspace(1, 50, 8))), _vector(0, 8), 1e-12, 3),
     _spread(1, 1.0, 1.0, 0.13),
     _spread(2, 1e6, 1.0, 0.13),
     _spread(3, 1.0, 1e6, 0.13),
     _spread(4, 1.0, 1e-6, 0.13),
-    (Meter(np.eye(3)), np.zeros(3), 1e-8, 9),
+    (Product(np.eye(3)), np.zeros(3), 1e-8, 9),
 )
 
 
@@ -216,13 +261,13 @@ def _cgls(A, b, k):
 
 def _cgls_slip(alpha=lambda s, p, Ap, r: (s @ s) / (Ap @ Ap),
                beta=lambda s, old, r, old_r: (s @ s) / (old @ old),
-               x0=0.0, start=-1, more=0, sign=1):
+               x0=0.0, start=-1, first=-1, more=0, sign=1):
     """CGLS with one line replaced."""
     def answer(A, b, k):
         x = np.full(A.shape[1], x0)
         r = A @ x + start * b
         s = A.T @ r
-        p = -s
+        p = first * s
         for _ in range(k + more):
             Ap = A @ p
             a = alpha(s, p, Ap, r)
@@ -302,7 +347,9 @@ def _matrix(A):
 def _leaves_the_row_space(out, A, b, k):
     """In the cases with a null space, the part of `out` in it is not zero; other cases say nothing."""
     matrix = _matrix(A)
-    if out.shape != (A.shape[1],) or np.linalg.matrix_rank(matrix) == A.shape[1]:
+    if np.shape(out) != (A.shape[1],):
+        return False
+    if np.linalg.matrix_rank(matrix) == A.shape[1]:
         return True
     inside = np.linalg.pinv(matrix) @ (matrix @ out)
     return distance(inside, out) > 1e-4
@@ -415,6 +462,8 @@ def _krylov_cases():
         (H, c, 1e9 * momentum, 4), (H, c, 1e-12 * momentum, 3),
         (two, c_two, np.linalg.solve(two, c_two), 6),                  # K_k stops growing at k = 2
         (two, c_two, other, 10),
+        (H, c, H @ c, 2),
+        (H, c, best + 1e-5 * np.linalg.norm(best) * other / np.linalg.norm(other), 4),
     )
 
 
@@ -446,17 +495,18 @@ def _jacobi(H, c):
 
 
 def _jacobi_by_scipy(H, c):
-    from scipy.sparse.linalg import LinearOperator, cg
+    from scipy.sparse.linalg import LinearOperator
+    from scipy.sparse.linalg import cg as scipy_cg
     steps = []
     M = LinearOperator(H.shape, matvec=lambda v: np.ravel(v) / np.diag(H))
-    options = {"rtol": 1e-8} if _has_rtol(cg) else {"tol": 1e-8}
-    x, _ = cg(H, c, maxiter=3000, M=M, callback=steps.append, **options)
+    options = {"rtol": 1e-8} if _has_rtol(scipy_cg) else {"tol": 1e-8}
+    x, _ = scipy_cg(H, c, maxiter=3000, M=M, callback=steps.append, **options)
     return x, len(steps)
 
 
-def _has_rtol(cg):
+def _has_rtol(function):
     import inspect
-    return "rtol" in inspect.signature(cg).parameters
+    return "rtol" in inspect.signature(function).parameters
 
 
 def _jacobi_by_scaling(H, c):
@@ -480,8 +530,14 @@ def _tridiagonal(H, c):
     return _pcg(H, c, lambda r: np.linalg.solve(band, r))
 
 
-def _solves(x, H, c, tol=1e-5):
-    return np.linalg.norm(H @ x - c) <= tol * np.linalg.norm(c)
+def _residual(x, H, c):
+    return np.linalg.norm(H @ x - c) / np.linalg.norm(c)
+
+
+def _solves(x, H, c):
+    """To 1e-8, measured in scaled units or not; with more room if x comes in single precision."""
+    single = np.array_equal(x, np.float32(x))
+    return _residual(x, H, c) <= (1e-5 if single else 2e-7)
 
 
 def _preconditioned(out, H, c):
@@ -489,10 +545,10 @@ def _preconditioned(out, H, c):
 
 
 def _about_as_many(M):
-    """A sign: as many products as with this M, to a tenth, or the same failure to arrive."""
+    """A sign: as many products as with this M, to a few percent, or the same failure to arrive."""
     def shows(out, H, c):
         k = _pcg(H, c, M(H))[1]
-        return abs(out[1] - k) <= 0.1 * k
+        return abs(out[1] - k) <= 0.04 * k
     return shows
 
 
@@ -501,9 +557,34 @@ def _worse_than_none(out, H, c):
 
 
 def _where_it_stands(out, H, c):
-    residual = np.linalg.norm(H @ out[0] - c) / np.linalg.norm(c)
-    return (f"For H of shape {H.shape} your x leaves ||Hx - c|| at {residual:.1e} ||c||, after {out[1]:g} products. "
-            "Asked for is 1e-8 ||c||, in about as many products as the diagonal allows.")
+    reached, enough = _residual(out[0], H, c), _jacobi(H, c)[1]
+    return (f"For H of shape {H.shape} your x leaves ||Hx - c|| at {reached:.1e} ||c||, after {out[1]:g} products. "
+            f"Asked for is 1e-8 ||c||; the diagonal allows it in {enough} products.")
+
+
+def _jacobi_as_array(H, c):
+    solution = cg(lambda v: H @ v, c, tol=1e-8, M=1 / np.diag(H))
+    return solution.x, solution.products
+
+
+def _jacobi_of_all_entries(H, c):
+    solution = cg(lambda v: H @ v, c, tol=1e-8, M=lambda r: (1 / H) @ r)
+    return solution.x, solution.products
+
+
+def _stops_early(out, H, c):
+    """Not there yet, in at most as many products as Jacobi needs."""
+    return not _solves(out[0], H, c) and _residual(out[0], H, c) < 0.5 and 1 < out[1] <= _jacobi(H, c)[1]
+
+
+def _scaled_on_one_side(H, c):
+    d = np.diag(H)
+    solution = cg(lambda v: (H @ v) / d, c / d, tol=1e-8, maxiter=3000)
+    return solution.x, solution.products
+
+
+def _is_lost(out, H, c):
+    return not _residual(out[0], H, c) < 1.5
 
 
 def _not_scaled_back(out, H, c):
@@ -548,6 +629,19 @@ EXERCISES = [
                     "A sign: the new direction is -r + beta p. With -r - beta p it is not conjugate to p."),
             Mistake(_cg_slip(turn=lambda new, old, beta, p: new + beta * p),
                     "Your new direction starts from +r, which points uphill. Downhill is -r."),
+            Mistake(_cg_slip(first=1),
+                    "Your first direction is r itself, which points uphill. Downhill is -r."),
+            Mistake(_cg_slip(first=1, turn=lambda new, old, beta, p: new + beta * p),
+                    "Your directions are made from +r. With r = Hx - c that is uphill: use -r, also at the start."),
+            Mistake(_cg_slip(start=1, first=1),
+                    "You start with r = c, the residual c - Hx, and go on as if r were Hx - c. Choose one of "
+                    "them for all lines."),
+            Mistake(_cg_moves_late,
+                    "Your x moves along the new p, but alpha was made for the old one. Move x before p "
+                    "turns."),
+            Mistake(_cg_slip(turn=lambda new, old, beta, p: p),
+                    "Your direction never changes, so each step goes along the same line. At the end of a "
+                    "step p has to turn."),
             Mistake(_cg_slip(turn=lambda new, old, beta, p: -old + beta * p),
                     "Your new direction is made from the old residual. Update r first, then turn p."),
             Mistake(_cg_slip(beta=lambda new, old, Hp, p: np.linalg.norm(new) / np.linalg.norm(old)),
@@ -566,22 +660,29 @@ EXERCISES = [
                     "+alpha p."),
             Mistake(_cg_slip(start=1),
                     "You solve Hx = -c. At x = 0 the residual Hx - c is -c."),
-            Mistake(_cg_slip(small=lambda r, c, step, x, tol: step @ step <= tol**2 * (x @ x)),
+            Mistake(_cg_slip(small=lambda r, c, step, x, tol, p: step @ step <= tol**2 * (x @ x)),
                     "You stop when the step is short. A small step is not a small residual: test the length "
                     "of r."),
-            Mistake(_cg_slip(small=lambda r, c, step, x, tol: np.linalg.norm(step) <= tol),
+            Mistake(_cg_slip(small=lambda r, c, step, x, tol, p: np.linalg.norm(step) <= tol),
                     "You stop when the step is short. A small step is not a small residual: test the length "
                     "of r."),
-            Mistake(_cg_slip(small=lambda r, c, step, x, tol: np.linalg.norm(r) <= tol or not np.any(c)),
+            Mistake(_cg_slip(small=lambda r, c, step, x, tol, p: np.linalg.norm(r) <= tol or not np.any(c)),
                     "Your tolerance is absolute, so it depends on the units of c. Compare the length of r "
                     "with tol times the length of c."),
-            Mistake(_cg_slip(small=lambda r, c, step, x, tol: r @ r <= tol * (c @ c)),
+            Mistake(_cg_slip(small=lambda r, c, step, x, tol, p: r @ r <= tol * (c @ c)),
                     "You compare squared lengths with tol. Then tol must be squared too."),
             Mistake(_cg_keeps_r,
                     "The residual stays what it was at the start. At the end of each step the new one takes "
                     "its place."),
             Mistake(lambda H_mul, c, tol, maxiter: _cg(H_mul, c, tol, maxiter + 1),
                     "You make one step more than maxiter allows: k counts the steps made so far."),
+            Mistake(lambda H_mul, c, tol, maxiter: _cg(H_mul, c, tol, 10_000),
+                    "You do not stop after maxiter steps."),
+            Mistake(_cg_counts_from_one,
+                    "You count from k = 1, so one step is missing where maxiter ends the loop. No step, "
+                    "k = 0."),
+            Mistake(_cg_slip(small=lambda r, c, step, x, tol, p: p @ p <= tol**2 * (c @ c)),
+                    "You stop by the length of the direction p. What should be small is the residual r."),
             Mistake(_cg_until_maxiter,
                     "Your k is always maxiter: stop as soon as the residual is small, and return the steps "
                     "really made."),
@@ -590,11 +691,16 @@ EXERCISES = [
                                         "= 1."),
             Mistake(_cg_asks_late,
                     "For c = 0 the start is the solution, and your first step divides 0 by 0. Ask about the "
-                    "residual before the first step."),
+                    "residual before the first step.",
+                    shows=lambda out, H_mul, c, tol, maxiter: not (np.any(c) or np.all(np.isfinite(out[0])))),
+            Mistake(_cg_slip(small=lambda r, c, step, x, tol, p: False),
+                    "Your loop goes on when the residual is 0, and then divides 0 by 0. Stop as soon as its "
+                    "length is at most tol times that of c.",
+                    shows=lambda out, H_mul, c, tol, maxiter: out[1] == maxiter),
         ),
         remarks=(
-            Remark(_cg_recomputes, "You compute r anew with a second product in each step: right, and twice "
-                                   "the cost. It is r + alpha Hp, and Hp is there already.",
+            Remark(_cg_recomputes, "You use two products with H in each step: right, and twice the cost. "
+                                   "Computed once, Hp serves alpha and r.",
                    shows=lambda out, H_mul, c, tol, maxiter: out[1] >= 2 and H_mul.spent() >= 2 * out[1]),
             Remark(_cg_starts_with_a_product, "One product is spent on x = 0, where the residual is known "
                                               "to be -c.",
@@ -677,11 +783,15 @@ EXERCISES = [
             Mistake(_cgls_slip(sign=-1),
                     "Your residual moves the wrong way: r = Ax - b grows by +alpha Ap when x grows by "
                     "+alpha p."),
+            Mistake(_cgls_slip(first=1),
+                    "Your first direction is the gradient s itself, which points uphill."),
+            Mistake(_cgls_slip(beta=lambda *_: 1.0),
+                    "Your beta is always 1: keep the old s @ s before s is overwritten."),
             Mistake(_cgls_slip(start=1), "You fit -b: at x = 0 the residual Ax - b is -b."),
         ),
         remarks=(
-            Remark(_cgls_recomputes, "You compute A @ x - b anew in each step: right, and one product more "
-                                     "than needed.",
+            Remark(_cgls_recomputes, "You use more than two products in each step: right, and more than "
+                                     "needed. With Ap at hand, only A.T @ r is left to compute.",
                    shows=lambda out, A, b, k: isinstance(A, Meter) and A.spent() > 2 * k + 2),
         ),
         tol=1e-7),
@@ -707,6 +817,13 @@ EXERCISES = [
             Mistake(_in_krylov_absolute,
                     "Your tolerance is absolute: it rejects an x inside that is large, and accepts an x "
                     "outside that is small. Compare with the length of x."),
+            Mistake(lambda H, c, x, k: _inside(_krylov_basis(H, c, k), x, 1e-4),
+                    "Your tolerance is too wide: an x with a part of 1e-5 of its length outside K_k passes."),
+            Mistake(lambda H, c, x, k: np.linalg.norm(H @ x - c) <= 1e-8 * np.linalg.norm(c),
+                    "You test whether x solves Hx = c. The question is whether x is a combination of c, Hc, "
+                    "..., H^(k-1) c."),
+            Mistake(lambda H, c, x, k: _inside(np.linalg.qr(np.array([H**j @ c for j in range(k)]).T)[0], x),
+                    "H ** j raises each entry of H to the power j. Multiply the last vector by H instead."),
             Mistake(lambda H, c, x, k: _in_krylov(H, c, x, k + 1),
                     "Your space has one power too many: K_k ends with H^(k-1) c."),
             Mistake(lambda H, c, x, k: _in_krylov(H, c, x, k - 1) if k > 1 else False,
@@ -714,13 +831,12 @@ EXERCISES = [
             Mistake(lambda H, c, x, k: _inside(_krylov_basis(H, H @ c, k), x),
                     "Your space starts with Hc. The first vector is c itself."),
             Mistake(_in_krylov_qr_endless,
-                    "H has only two distinct eigenvalues in one of the cases, so K_k stops growing at k = "
-                    "2. Your next basis vectors are normalized rounding noise: stop when a new vector "
-                    "brings nothing new."),
+                    "In one case H has only two distinct eigenvalues, K_k stops growing at k = 2, and your "
+                    "test says True to any x. A new vector that brings nothing new is rounding noise: leave "
+                    "it out, and test x against the basis you have."),
             Mistake(lambda H, c, x, k: _in_krylov(H, c, x, k) and _krylov_basis(H, c, k).shape[1] == k,
-                    "H has only two distinct eigenvalues in one of the cases, so K_k stops growing at k = "
-                    "2. Your next basis vectors are normalized rounding noise: stop when a new vector "
-                    "brings nothing new."),
+                    "In one case K_k stops growing at k = 2, and your test says False to any x. When a new "
+                    "vector brings nothing new, the basis is complete: test x against it."),
             Mistake(lambda H, c, x, k: _inside(_powers(H, c, k, normalize=True), x),
                     "Your basis vectors are not all perpendicular to each other, so Q @ Q.T is no "
                     "projection. Take from each new vector its parts along all earlier ones."),
@@ -745,8 +861,24 @@ EXERCISES = [
         mistakes=(
             Mistake(lambda H, c: _pcg(H, c, lambda r: r * np.diag(H)),
                     "With your M it takes longer than without. M applies an approximate inverse of H: "
-                    "multiplied by the diagonal, or divided by it twice, it is none.",
+                    "multiplied by the diagonal, it is none.",
                     shows=_worse_than_none),
+            Mistake(lambda H, c: _pcg(H, c, lambda r: r / np.diag(H)**2),
+                    "Your M divides by the diagonal twice. One division makes every diagonal entry of M H "
+                    "equal to 1, the second turns the differences around.",
+                    shows=_about_as_many(lambda H: lambda r: r / np.diag(H)**2)),
+            Mistake(lambda H, c: _pcg(H, c, lambda r: r / np.diag(H), tol=1e-5),
+                    "Your M works and the solver stops too early: ||Hx - c|| is still above 1e-8 ||c||. With "
+                    "which tolerance, and after how many steps at most, does it stop?",
+                    shows=_stops_early),
+            Mistake(_jacobi_as_array,
+                    "It stopped with a ValueError, as it does with an array in the place of a function: M and "
+                    "H are both handed over as functions of a vector. If yours are functions, print the "
+                    "shapes of what they return."),
+            Mistake(_jacobi_of_all_entries,
+                    "The solver gave up after its first product: what your M returns is not finite, or M is "
+                    "not positive definite. Only the diagonal is inverted.",
+                    shows=lambda out, H, c: out[1] <= 1 and not _solves(out[0], H, c)),
             Mistake(lambda H, c: _pcg(H, c, lambda r: r / np.sqrt(np.diag(H))),
                     "Better, but that is half of the scaling: you divide by the square root of the diagonal.",
                     shows=_about_as_many(lambda H: lambda r: r / np.sqrt(np.diag(H)))),
@@ -757,6 +889,11 @@ EXERCISES = [
                     "You solved the scaled system and returned its unknown. The scaling has to be undone "
                     "once for x.",
                     shows=_not_scaled_back),
+            Mistake(_scaled_on_one_side,
+                    "You hand M H and M c to CG, and the product of two symmetric matrices is in general not "
+                    "symmetric: CG may converge or blow up. Hand over H and c as they are, and M beside "
+                    "them.",
+                    shows=_is_lost),
         ),
         remarks=(
             Remark(_exact, "At most two products: your M solves with H itself. Perfect and pointless, for "
