@@ -451,26 +451,22 @@ EXERCISES = [
         )),
     Exercise(
         id="E02.3", kind="P", minutes=5,
-        asks="how far A^+ b moves if sigma = (10, 1, 0.01) and b moves by 0.2 along u_3",
+        asks="how far A^+ b moves if sigma = (10, 1, 0.01) and b moves by 0.1 along u_3",
         hint="Follow the three steps: read along u_3, divide, write along v_3.",
-        answer=20.0,
-        accepts=(-20, [20], (0, 0, 20), np.float32(20)),
+        answer=10.0,
+        accepts=(-10, [10], (0, 0, 10), np.float32(10)),
         mistakes=(
-            Mistake(0.002, "You multiplied by sigma_3; A^+ divides."),
-            Mistake(0.2, "Orthogonal matrices preserve length, and U and V are orthogonal. The division between them is not."),
+            Mistake(0.001, "You multiplied by sigma_3; A^+ divides."),
+            Mistake(0.1, "Orthogonal matrices preserve length, and U and V are orthogonal. The division between them is not."),
             Mistake(0.0, "That is truncation: small sigma thrown away. The pseudo-inverse keeps every sigma that is not zero."),
             Mistake(100.0, "That is 1 / sigma_3, for a move of length 1. By how much does b move?"),
-            Mistake(2000.0, "You divided by sigma_3 twice."),
-            Mistake(0.02, "You divided by sigma_1. Along which direction does b move?"),
-            Mistake(2.0, "You multiplied by sigma_1. Along which direction does b move, and does A^+ multiply?"),
-            Mistake(10.0, "That is sigma_1, the largest stretch of A. Along which direction does b move, and what does A^+ do "
-                          "with its sigma?"),
-            Mistake(1000.0, "That is sigma_1 / sigma_3, the condition number: a bound for relative moves. Here b moves along one "
-                            "known direction."),
-            Mistake(20.22, "You added the moves along all three directions. Along which direction does b move?"),
-            Mistake((0.02**2 + 0.2**2 + 20**2)**0.5, "You let b move along all three directions. Along which one does it move?"),
-            Mistake(0.05, "You divided sigma_3 by the move. Which of the two is divided by the other?"),
-            Mistake(5.0, "That is 1 divided by the move. What does A^+ divide, and by what?"),
+            Mistake(1000.0, "You divided by sigma_3 twice, or gave sigma_1 / sigma_3, a bound for relative moves. Here b moves "
+                            "along one known direction."),
+            Mistake(0.01, "You divided by sigma_1, or gave sigma_3 itself. Along which direction does b move, and what does A^+ "
+                          "do with its sigma?"),
+            Mistake(1.0, "You multiplied by sigma_1. Along which direction does b move, and does A^+ multiply?"),
+            Mistake(10.11, "You added the moves along all three directions. Along which direction does b move?"),
+            Mistake((0.01**2 + 0.1**2 + 10**2)**0.5, "You let b move along all three directions. Along which one does it move?"),
         ),
         reads=lambda output: np.linalg.norm(np.asarray(output, float)), tol=4e-6),
     Exercise(
