@@ -135,7 +135,7 @@ def _last_step(grad, x0, alpha, beta, k):
 
 
 def _valley(seed, n, k, scale=1.0, rank=None):
-    """A seeded random quadratic (grad, x0, alpha, beta, k), with alpha L up to 2; stretched by `scale`, or of low rank."""
+    """A seeded random quadratic (grad, x0, alpha, beta, k), alpha L up to 2; stretched by `scale`, or of low rank."""
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((n + 2, rank or n)) @ rng.standard_normal((rank or n, n)) * np.geomspace(1, scale, n)
     b = rng.standard_normal(n + 2)
@@ -184,7 +184,7 @@ def _letter(letters):
 
 
 def _no_letter(out):
-    return isinstance(out, tuple) and len(out) == 2 and _between(-np.inf, np.inf)(out[0]) and out[1] not in tuple("abcd")
+    return _factor((-np.inf, np.inf))(out) and out[1] not in tuple("abcd")
 
 
 FORMULAS = {"lr/(1-beta)", "lr/(1-β)", "0.1afterthetransient", "lr=0.1", "10lr", "10*lr", "0.01/(1-0.9)", "0.01/0.1",
@@ -204,7 +204,8 @@ SAID = {"converges": "converges", "convergesto0": "converges", "itconverges": "c
         "cycle": "words", "cycles": "words", "itcycles": "words", "noconvergence": "words", "oscillates": "words",
         "doesnotconverge": "words", "neverconverges": "words", "neverarrives": "words", "bounded": "words",
         "periodic": "words", "itoscillates": "words", "acycle": "words", "3cycle": "words", "cycleofthree": "words",
-        "period3": "words", "threenumbersrepeat": "words", "chaos": "words", "notconvex": "notconvex", "fisnotconvex": "notconvex"}
+        "period3": "words", "threenumbersrepeat": "words", "chaos": "words",
+        "notconvex": "notconvex", "fisnotconvex": "notconvex"}
 
 
 def _in_the_end(output):
@@ -258,13 +259,17 @@ EXERCISES = [
             slope, list(start), lr, momentum, steps)),
         reads=_last_row, tol=1e-8,
         mistakes=(
-            Mistake(_nesterov, "Your gradient is taken at the extrapolated point. That is Nesterov's method; heavy ball takes the "
-                               "gradient at x_k itself."),
+            Mistake(_nesterov,
+                    "Your gradient is taken at the extrapolated point. That is Nesterov's method; heavy "
+                    "ball takes the "
+                    "gradient at x_k itself."),
             Mistake(lambda *p: _nesterov(*p, ahead=True),
-                    "Your gradient is taken at the extrapolated point, and that point is returned. That is Nesterov's method; heavy "
+                    "Your gradient is taken at the extrapolated point, and that point is returned. That is "
+                    "Nesterov's method; heavy "
                     "ball takes the gradient at x_k itself."),
             Mistake(lambda grad, x0, alpha, beta, k: _memory(grad, x0, alpha, beta, k, fresh=1 - beta),
-                    "That is an average of gradients: 1 - beta shrinks every step. In heavy ball the gradient enters with "
+                    "That is an average of gradients: 1 - beta shrinks every step. In heavy ball the "
+                    "gradient enters with "
                     "alpha alone."),
             Mistake(lambda grad, x0, alpha, beta, k: _memory(grad, x0, alpha, beta, k, fresh=beta),
                     "The fresh gradient is damped too: beta multiplies the old step only."),
@@ -276,12 +281,21 @@ EXERCISES = [
             Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, alpha, beta, k + 1),
                     "One step too many: with k = 1 a single step is made, and with k = 0 none."),
             Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, alpha, beta, max(k - 1, 0)),
-                    "One step too few: you stop, or return, one point early (x_{k-1} in place of x_k). With k = 1 one step is made."),
-            Mistake(_from_origin, "Your run does not start from rest: before the first step x_{k-1} must equal x0, and yours is 0."),
-            Mistake(_from_start, "Your remembered step is the whole way from x0, because the previous point is never moved along."),
-            Mistake(_keeps_position, "beta multiplies your position. It belongs to the last step, x_k - x_{k-1}."),
-            Mistake(_one_late, "You step with the memory before the fresh gradient has entered it, so every step comes one late."),
-            Mistake(_old_gradient, "Your gradient is taken at the previous point x_{k-1}. It belongs to the present one."),
+                    "One step too few: you stop, or return, one point early (x_{k-1} in place of x_k). With "
+                    "k = 1 one step is made."),
+            Mistake(_from_origin,
+                    "Your run does not start from rest: before the first step x_{k-1} must equal x0, and "
+                    "yours is 0."),
+            Mistake(_from_start,
+                    "Your remembered step is the whole way from x0, because the previous point is never "
+                    "moved along."),
+            Mistake(_keeps_position,
+                    "beta multiplies your position. It belongs to the last step, x_k - x_{k-1}."),
+            Mistake(_one_late,
+                    "You step with the memory before the fresh gradient has entered it, so every step comes "
+                    "one late."),
+            Mistake(_old_gradient,
+                    "Your gradient is taken at the previous point x_{k-1}. It belongs to the present one."),
             Mistake(lambda grad, x0, alpha, beta, k: _memory(grad, x0, alpha, beta, k, step=alpha),
                     "alpha multiplies the gradient twice: once in the memory, and again in the step."),
             Mistake(lambda grad, x0, alpha, beta, k: _memory(grad, x0, 1.0, beta, k),
@@ -289,18 +303,27 @@ EXERCISES = [
             Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, alpha, 1 - beta, k),
                     "The remembered step is multiplied by 1 - beta. Its factor is beta."),
             Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, alpha, alpha * beta, k),
-                    "alpha multiplies the remembered step too. In heavy ball it belongs to the gradient alone."),
+                    "alpha multiplies the remembered step too. In heavy ball it belongs to the gradient "
+                    "alone."),
             Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, alpha, -alpha * beta, k),
-                    "alpha multiplies the remembered step too, and its sign is turned: look at the brackets."),
-            Mistake(_two_gradients, "You remember the last gradient, not the last step. The last step carries all earlier "
-                                    "gradients."),
-            Mistake(_damped_difference, "Your difference starts from the point after the gradient step, so beta multiplies that step "
-                                        "too. The remembered step is x_k - x_{k-1}."),
-            Mistake(_no_brackets, "Brackets: beta multiplies the whole difference x_k - x_{k-1}, in yours only x_k."),
+                    "alpha multiplies the remembered step too, and its sign is turned: look at the "
+                    "brackets."),
+            Mistake(_two_gradients,
+                    "You remember the last gradient, not the last step. The last step carries all earlier "
+                    "gradients."),
+            Mistake(_damped_difference,
+                    "Your difference starts from the point after the gradient step, so beta multiplies that "
+                    "step "
+                    "too. The remembered step is x_k - x_{k-1}."),
+            Mistake(_no_brackets,
+                    "Brackets: beta multiplies the whole difference x_k - x_{k-1}, in yours only x_k."),
             Mistake(lambda grad, x0, alpha, beta, k: heavy_ball(grad, x0, beta, alpha, k),
-                    "alpha and beta are exchanged: alpha belongs to the gradient, beta to the remembered step."),
+                    "alpha and beta are exchanged: alpha belongs to the gradient, beta to the remembered "
+                    "step."),
             Mistake(_last_step, "You returned the last step. Asked for is the point that it leads to."),
-            Mistake(_same_rows, "All rows of your history are the same. The list holds one array many times: append x.copy().",
+            Mistake(_same_rows,
+                    "All rows of your history are the same. The list holds one array many times: append "
+                    "x.copy().",
                     shows=lambda out, *p: (np.ndim(out) == 2 and 1 not in np.shape(out)
                                            and bool(np.all(np.asarray(out) == np.asarray(out)[0])))),
         )),
@@ -311,50 +334,93 @@ EXERCISES = [
         answer=9 / 11, holds=lambda out: abs(out - 9 / 11) <= 0.005, reads=_number,
         accepts=("9/11", 0.82, [0.818], 0.8182, Fraction(9, 11)),
         mistakes=(
-            Mistake(81 / 121, "That is beta. The error shrinks by its square root, the modulus of the two roots.", shows=_between(0.66, 0.68)),
-            Mistake(99 / 101, "That is the factor of gradient descent with its best step.", shows=_between(0.979, 0.982)),
-            Mistake(0.99, "That is gradient descent with the step 1/L: 1 - 1/kappa(H).", shows=_between(0.9885, 0.992)),
-            Mistake(0.9, "1 - 1/sqrt(kappa(H)) is the factor of Nesterov's method with the step 1/L. Heavy ball does better.",
+            Mistake(81 / 121,
+                    "That is beta. The error shrinks by its square root, the modulus of the two roots.",
+                    shows=_between(0.66, 0.68)),
+            Mistake(99 / 101,
+                    "That is the factor of gradient descent with its best step.",
+                    shows=_between(0.979, 0.982)),
+            Mistake(0.99,
+                    "That is gradient descent with the step 1/L: 1 - 1/kappa(H).",
+                    shows=_between(0.9885, 0.992)),
+            Mistake(0.9,
+                    "1 - 1/sqrt(kappa(H)) is the factor of Nesterov's method with the step 1/L. Heavy ball "
+                    "does better.",
                     shows=_between(0.895, 0.906)),
-            Mistake(0.8, "1 - 2/sqrt(kappa(H)) holds for large kappa. At 100 it is close, and the exact quotient is as short.",
+            Mistake(0.8,
+                    "1 - 2/sqrt(kappa(H)) holds for large kappa. At 100 it is close, and the exact quotient "
+                    "is as short.",
                     shows=_between(0.798, 0.804)),
-            Mistake((10**0.5 - 1) / (10**0.5 + 1), "The root was taken twice: L/mu = 100 is kappa(H), and its root is 10.",
+            Mistake((10**0.5 - 1) / (10**0.5 + 1),
+                    "The root was taken twice: L/mu = 100 is kappa(H), and its root is 10.",
                     shows=_between(0.515, 0.525)),
-            Mistake(2 / 11, "That is the part of the error that a step removes. The factor is what remains.", shows=_between(0.18, 0.185)),
+            Mistake(2 / 11,
+                    "That is the part of the error that a step removes. The factor is what remains.",
+                    shows=_between(0.18, 0.185)),
             Mistake(11 / 9, "Upside down: above 1 the error would grow.", shows=_between(1.2, 1.25)),
-            Mistake(10.0, "That is sqrt(kappa(H)). The factor per step is below 1.", shows=_between(9.9, 10.1)),
-            Mistake(4 / 121, "That is alpha. Asked for is the factor by which the error shrinks.", shows=_between(0.0325, 0.0335)),
-            Mistake(40 / 121, "That is 1 - beta. Asked for is the modulus of the two roots.", shows=_between(0.325, 0.335)),
-            Mistake(0.1, "1/sqrt(kappa(H)) is not yet the factor. Look at the two edges of the window.", shows=_between(0.099, 0.101)),
-            Mistake(1.0, "With factor 1 nothing would shrink. Let the two edges of the window stand on mu and L.",
+            Mistake(10.0,
+                    "That is sqrt(kappa(H)). The factor per step is below 1.", shows=_between(9.9, 10.1)),
+            Mistake(4 / 121,
+                    "That is alpha. Asked for is the factor by which the error shrinks.",
+                    shows=_between(0.0325, 0.0335)),
+            Mistake(40 / 121,
+                    "That is 1 - beta. Asked for is the modulus of the two roots.",
+                    shows=_between(0.325, 0.335)),
+            Mistake(0.1,
+                    "1/sqrt(kappa(H)) is not yet the factor. Look at the two edges of the window.",
+                    shows=_between(0.099, 0.101)),
+            Mistake(1.0,
+                    "With factor 1 nothing would shrink. Let the two edges of the window stand on mu and L.",
                     shows=_between(0.995, 1.1)),
-            Mistake(81.8, "Right digits, as a percentage. Asked for is the factor itself, a number below 1.", shows=_between(81, 82.5)),
+            Mistake(81.8,
+                    "Right digits, as a percentage. Asked for is the factor itself, a number below 1.",
+                    shows=_between(81, 82.5)),
         )),
     Exercise(
         id="E06.3", kind="X", minutes=8,
         asks="(how many times fewer gradients at kappa(H) = 10^4, the letter of the reason for the count)",
-        hint="The long-run factors are 1 - 2/kappa and 1 - 2/sqrt(kappa). For the letter: which of the four would make a hump in the figure?",
+        hint="The long-run factors are 1 - 2/kappa and 1 - 2/sqrt(kappa). For the letter: which of the four would make "
+             "a hump in the figure?",
         answer=(100.0, "B"), holds=lambda out: bool(50 <= out[0] <= 150 and out[1] == "b"),
         reads=_pair,
         accepts=((63, "b"), [100, "B"], ("100", " B "), ("100 times", "b"), ("100x", "B"), (np.array([99.5]), "B)")),
         mistakes=(
-            Mistake((10_000.0, "B"), "About the factor: kappa becomes sqrt(kappa), it does not become 1.", shows=_factor((5000, 20_000))),
-            Mistake((10.0, "B"), "About the factor: 10 is 1/(1 - beta) for the habit beta = 0.9. This problem has its own beta.",
+            Mistake((10_000.0, "B"),
+                    "About the factor: kappa becomes sqrt(kappa), it does not become 1.",
+                    shows=_factor((5000, 20_000))),
+            Mistake((10.0, "B"),
+                    "About the factor: 10 is 1/(1 - beta) for the habit beta = 0.9. This problem has its "
+                    "own beta.",
                     shows=_factor((9, 11))),
-            Mistake((2.0, "B"), "About the factor: two terms in the recursion do not make it twice as fast. Compare 1 - 2/kappa with "
-                                "1 - 2/sqrt(kappa).", shows=_factor((1.5, 4.5))),
-            Mistake((0.01, "B"), "About the factor: asked for is how many times fewer, a number above 1.", shows=_factor((0.0, 0.999))),
-            Mistake((1.0, "B"), "About the factor: 1 would mean that nothing is saved. Compare 1 - 2/kappa with 1 - 2/sqrt(kappa).",
+            Mistake((2.0, "B"),
+                    "About the factor: two terms in the recursion do not make it twice as fast. Compare 1 - "
+                    "2/kappa with "
+                    "1 - 2/sqrt(kappa).", shows=_factor((1.5, 4.5))),
+            Mistake((0.01, "B"),
+                    "About the factor: asked for is how many times fewer, a number above 1.",
+                    shows=_factor((0.0, 0.999))),
+            Mistake((1.0, "B"),
+                    "About the factor: 1 would mean that nothing is saved. Compare 1 - 2/kappa with 1 - "
+                    "2/sqrt(kappa).",
                     shows=_factor((0.999, 1.5))),
-            Mistake((30.0, "B"), "About the factor: a wrong size. Steps needed are in proportion to 1/(1 - factor): compare the two long-run "
-                                 "factors.", shows=_factor((4.5, 9), (11, 50), (150, 5000), (20_000, np.inf))),
-            Mistake((100.0, "E"), "About the reason: hand in one of the letters A, B, C and D.", shows=_no_letter),
-            Mistake((100.0, "A"), "About the reason: in double precision rounding is 1e-16, and the runs stop at 1e-6. The count "
-                                  "would be the same in exact arithmetic.", shows=_letter(("a",))),
-            Mistake((100.0, "C"), "About the reason: a step of heavy ball costs one gradient, as before. It only keeps one more vector.",
+            Mistake((30.0, "B"),
+                    "About the factor: a wrong size. Steps needed are in proportion to 1/(1 - factor): "
+                    "compare the two long-run "
+                    "factors.", shows=_factor((4.5, 9), (11, 50), (150, 5000), (20_000, np.inf))),
+            Mistake((100.0, "E"),
+                    "About the reason: hand in one of the letters A, B, C and D.", shows=_no_letter),
+            Mistake((100.0, "A"),
+                    "About the reason: in double precision rounding is 1e-16, and the runs stop at 1e-6. "
+                    "The count "
+                    "would be the same in exact arithmetic.", shows=_letter(("a",))),
+            Mistake((100.0, "C"),
+                    "About the reason: a step of heavy ball costs one gradient, as before. It only keeps "
+                    "one more vector.",
                     shows=_letter(("c",))),
-            Mistake((100.0, "D"), "About the reason: between the ends the roots are complex and different, and their modulus is "
-                                  "exactly sqrt(beta). None of these 48 lags behind.", shows=_letter(("d",))),
+            Mistake((100.0, "D"),
+                    "About the reason: between the ends the roots are complex and different, and their "
+                    "modulus is "
+                    "exactly sqrt(beta). None of these 48 lags behind.", shows=_letter(("d",))),
         )),
     Exercise(
         id="E06.4", kind="P", minutes=4,
@@ -363,19 +429,34 @@ EXERCISES = [
         answer=0.1, tol=1e-3, reads=_learning_rate,
         accepts=("lr/(1-beta)", "0.1 after the transient", [0.1], "1/10"),
         mistakes=(
-            Mistake(0.001, "Direction reversed: the average makes steps smaller, so its lr must be larger, not smaller."),
-            Mistake(0.01, "With the same lr the averaged run is slower: there the fresh gradient is multiplied by 0.1."),
-            Mistake(0.019, "That is lr (1 + beta), a mixture of the two. Compare the first step of both formulas."),
-            Mistake(0.009, "That is lr beta. The factor that differs between the two formulas is the one before g."),
-            Mistake(0.01 / 0.9, "That is lr / beta. The factor that differs between the two formulas is the one before g.",
+            Mistake(0.001,
+                    "Direction reversed: the average makes steps smaller, so its lr must be larger, not "
+                    "smaller."),
+            Mistake(0.01,
+                    "With the same lr the averaged run is slower: there the fresh gradient is multiplied by "
+                    "0.1."),
+            Mistake(0.019,
+                    "That is lr (1 + beta), a mixture of the two. Compare the first step of both formulas."),
+            Mistake(0.009,
+                    "That is lr beta. The factor that differs between the two formulas is the one before g."),
+            Mistake(0.01 / 0.9,
+                    "That is lr / beta. The factor that differs between the two formulas is the one before "
+                    "g.",
                     shows=_between(0.0109, 0.0113)),
-            Mistake(0.11, "Nearly. The fresh gradients differ by the factor 1 - beta, and by nothing else.", shows=_between(0.108, 0.112)),
-            Mistake(0.09, "Nearly: the average multiplies the fresh gradient by 1 - beta, and nothing else differs."),
+            Mistake(0.11,
+                    "Nearly. The fresh gradients differ by the factor 1 - beta, and by nothing else.",
+                    shows=_between(0.108, 0.112)),
+            Mistake(0.09,
+                    "Nearly: the average multiplies the fresh gradient by 1 - beta, and nothing else "
+                    "differs."),
             Mistake(1.0, "The factor 1 - beta was divided out twice."),
             Mistake(0.9, "That is beta. Asked for is a learning rate."),
-            Mistake(0.0001, "The factor 1 - beta was multiplied in, twice. Write down the first step of each formula.",
+            Mistake(0.0001,
+                    "The factor 1 - beta was multiplied in, twice. Write down the first step of each "
+                    "formula.",
                     shows=_between(0.00009, 0.00011)),
-            Mistake(10.0, "That is the ratio of the two learning rates. Asked for is the learning rate itself."),
+            Mistake(10.0,
+                    "That is the ratio of the two learning rates. Asked for is the learning rate itself."),
         )),
     Exercise(
         id="E06.5", kind="X", minutes=10,
@@ -387,21 +468,36 @@ EXERCISES = [
                  "0.647, -1.802, 2.116", {0.647, -1.802, 2.116}, [3.3, *np.tile(CYCLE, 30)],
                  [np.tile(CYCLE, 30)[:90 - k] for k in range(3)]),
         mistakes=(
-            Mistake("converges", "Print the last six iterates, not an average or a single one. Do they agree with each other?",
+            Mistake("converges",
+                    "Print the last six iterates, not an average or a single one. Do they agree with each "
+                    "other?",
                     shows=_is("converges")),
-            Mistake(0.0, "A single number: the minimizer, or one iterate of many? Print the last six iterates, and check that beta "
-                         "reached your run.", shows=_is("single")),
-            Mistake(CYCLE.mean(), "That is an average. An average of iterates says nothing about whether they settle: print the "
-                                  "last six themselves.", shows=_is("mean")),
-            Mistake("diverges", "Bounded: after a few steps the iterates stay between -2 and 3. If yours grow, check alpha and beta; if not, look "
-                                "at the last six.", shows=_is("diverges")),
-            Mistake("f is not convex", "The slope f' never decreases, so f is convex; what it is not is quadratic. And what do the "
-                                       "iterates do?", shows=_is("notconvex")),
+            Mistake(0.0,
+                    "A single number: the minimizer, or one iterate of many? Print the last six iterates, "
+                    "and check that beta "
+                    "reached your run.", shows=_is("single")),
+            Mistake(CYCLE.mean(),
+                    "That is an average. An average of iterates says nothing about whether they settle: "
+                    "print the "
+                    "last six themselves.", shows=_is("mean")),
+            Mistake("diverges",
+                    "Bounded: after a few steps the iterates stay between -2 and 3. If yours grow, check "
+                    "alpha and beta; if not, look "
+                    "at the last six.", shows=_is("diverges")),
+            Mistake("f is not convex",
+                    "The slope f' never decreases, so f is convex; what it is not is quadratic. And what do "
+                    "the "
+                    "iterates do?", shows=_is("notconvex")),
             Mistake("cycles", "Which numbers repeat? Hand them in, to three digits.", shows=_is("words")),
-            Mistake([CYCLE[0], CYCLE[1]], "These belong to it, but not all that repeat are there: look at more iterates in a row.",
+            Mistake([CYCLE[0], CYCLE[1]],
+                    "These belong to it, but not all that repeat are there: look at more iterates in a row.",
                     shows=_is("some")),
-            Mistake([0.586, -1.729, 2.046], "Close: too early, or too few digits. Look after 300 steps, to three digits.", shows=_is("early")),
-            Mistake([3.3, -3.2, 2.8], "Those are other numbers. Check alpha = 1/9, beta = 4/9, the start 3.3, and look after 300 steps.",
+            Mistake([0.586, -1.729, 2.046],
+                    "Close: too early, or too few digits. Look after 300 steps, to three digits.",
+                    shows=_is("early")),
+            Mistake([3.3, -3.2, 2.8],
+                    "Those are other numbers. Check alpha = 1/9, beta = 4/9, the start 3.3, and look after "
+                    "300 steps.",
                     shows=_is("others")),
         )),
 ]
