@@ -53,15 +53,40 @@ def _tanh(A, y, x, lam):
     return np.linalg.solve(A.T @ np.diag((1 - t**2) / 4) @ A + np.diag(lam), A.T @ (y - (1 + t) / 2) - lam * x)
 
 
-def _logistic(seed, m, n, far=1.0, units=1.0):
+def _logistic(seed, m, n, far=0.0, units=1.0):
+    """With `far`, the last column gives two rows logits of about +far and -far, and hardly touches the others."""
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((m, n)) * np.geomspace(1, units, n)
-    x = far * rng.standard_normal(n) / np.geomspace(1, units, n)
+    x = rng.standard_normal(n) / np.geomspace(1, units, n)
+    if far:
+        A[:, -1], x[-1] = 1e-3 * A[:, -1], far
+        A[:2, -1] = 1, -1
     return A, (rng.random(m) < 0.35).astype(float), x, np.r_[0.2, rng.uniform(0.5, 2, n - 1)]
 
 
 STEPS = (EXAMPLE, _logistic(0, 12, 4), _logistic(1, 20, 5), _logistic(2, 5, 8), _logistic(3, 15, 3, units=1e3),
-         _logistic(4, 9, 4, far=600.0))
+         _logistic(4, 14, 4, far=900.0))
+def _lam_in_each_row(A, y, x, lam):
+    H = A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + lam
+    return np.linalg.lstsq(H, A.T @ (y - expit(A @ x)) - lam * x, rcond=None)[0]
+
+
+def _logits_alone(A, y, x, lam):
+    h = A @ x
+    return -np.linalg.solve(A.T @ ((h * (1 - h))[:, None] * A) + np.diag(lam), A.T @ (h - y) + lam * x)
+
+
+def _unless_wide(answer):
+    """For a mistake that leaves H singular where A has more columns than rows: there it may say anything."""
+    def shows(out, A, y, x, lam):
+        wrong = answer(A, y, x, lam)
+        return len(y) < len(x) or (np.size(out) == len(x)
+                                   and np.linalg.norm(np.ravel(out) - wrong) < 1e-6 * np.linalg.norm(wrong))
+    return shows
+
+
+HALF = "The penalty is 1/2 lam x^2: its slope is lam * x, its curvature lam. One of your two has another factor."
+NOT_S = "Your weights are not s(1 - s), the variance of a label that is 1 with probability s."
 NOT_SAFE = ("With logits of several hundred your answer is not a number: there e^h overflows, and s(1 - s) rounds to 0. Use "
             "scipy.special.expit, and form g and H without a division.")
 
@@ -128,6 +153,33 @@ def _moves_x(f, g, x, p):
     return alpha
 
 
+def _moves_x_and_f(f, g, x, p):
+    alpha = 1.0
+    while alpha > 1e-9 and not f(x + alpha * p) <= f(x) + 1e-4 * alpha * (g @ p):
+        x = x + alpha * p
+        alpha = alpha / 2
+    return alpha
+
+
+def _with_slope(slope):
+    """Backtracking with another slope(g, p)."""
+    def answer(f, g, x, p):
+        return _search(lambda new, old, alpha, _, trials: new <= old + 1e-4 * alpha * slope(g, p))(f, g, x, p)
+    return answer
+
+
+def _or_tiny(answer):
+    """For a mistake after which the loop runs until rounding or a limit ends it: then any tiny alpha will do."""
+    def shows(out, f, g, x, p):
+        wrong = answer(f, g, x, p)
+        return np.size(out) == 1 and bool(abs(out - wrong) <= 1e-9 * wrong or max(abs(out), wrong) < 1e-8)
+    return shows
+
+
+def _best_of_halvings(f, g, x, p):
+    return min((0.5**k for k in range(60)), key=lambda alpha: f(x + alpha * p))
+
+
 def parabola(x):
     return float(5 * np.sum(np.square(x)))
 
@@ -149,10 +201,14 @@ SEARCHES = (
     _along(parabola, _ten_x, 1.0, -10.0),
     _along(parabola, _ten_x, [3.0, -1], [-3.0, 1]),                        # the full step is the best one
     _along(parabola, _ten_x, 1.0, -2 * (1 - 2e-5)),                        # falls by less than 1e-4 of the slope
-    _along(parabola, _ten_x, 1.0, -4 * (1 - 3.5e-5)),                      # the same at 1/2, told by the alpha in the test
+    _along(parabola, _ten_x, 1.0, -4 * (1 - 3.5e-5)),                      # the same at 1/2
+    _along(parabola, _ten_x, 1.0, -8 * (1 - 2.5e-4)),                      # at 1/4 told by the alpha in the test
     _along(parabola, _ten_x, 1.0, -1.2),
     _along(parabola, _ten_x, [2.0, 1], [-3.4, -2]),
-    _along(parabola, _ten_x, [1.0, 2], [-2e6, 3e4]),
+    _along(parabola, _ten_x, 1.0, -1.7),                                   # 1 passes, and 1/2 is lower
+    _along(parabola, _ten_x, 1.0, -2 * (1 + 1e-5)),                        # rises by less than 1e-4 of the slope
+    _along(parabola, _ten_x, [1.0, 2], [-1.4e-3, 7e-4 * (1 - 1e-3)]),      # almost at right angles to g
+    _along(parabola, _ten_x, [1.0, 2], [-2e3, 30]),
     _along(log_cosh, np.tanh, 1.5, -1.5 * 5.7),
     _along(log_cosh, np.tanh, [2.0, -1], [-60.0, 30]),
     _along(lambda x: 1e6 * log_cosh(x), lambda x: 1e6 * np.tanh(x), 1.09, -2.18),
@@ -228,6 +284,22 @@ def _clip(g, H):
 
 def _newton(g, H):
     return -np.linalg.solve(H, g)
+
+
+def _absolute(H):
+    values, V = np.linalg.eigh(H)
+    return V * np.abs(values) @ V.T
+
+
+def _floored(g, H, floor):
+    values, V = np.linalg.eigh(H)
+    return -V @ (V.T @ g / np.maximum(values, floor))
+
+
+def _probe_says(step):
+    """Whether the last row of ends is the one of this step."""
+    row = step(*PROBE) + np.linalg.solve(PROBE[1], PROBE[0])
+    return lambda table: np.abs(table[4] - row).max() < 1e-6
 
 
 def _uphill(g, H):
@@ -313,9 +385,26 @@ EXERCISES = [
             Mistake(_step(in_g=0.0),
                     "The gradient lacks the penalty. The penalty has a gradient and a Hessian: lam * x and diag(lam)."),
             Mistake(_step(in_H=0.0),
-                    "The Hessian lacks the penalty. The penalty has a gradient and a Hessian: lam * x and diag(lam)."),
+                    "The Hessian lacks the penalty. The penalty has a gradient and a Hessian: lam * x and diag(lam).",
+                    shows=_unless_wide(_step(in_H=0.0))),
             Mistake(_step(in_g=0.0, in_H=0.0),
-                    "The penalty is missing altogether. It adds lam * x to the gradient and diag(lam) to the Hessian."),
+                    "The penalty is missing altogether. It adds lam * x to the gradient and diag(lam) to the Hessian.",
+                    shows=_unless_wide(_step(in_g=0.0, in_H=0.0))),
+            *(Mistake(_step(in_g=in_g, in_H=in_H), HALF) for in_g, in_H in ((0.5, 1), (2, 1), (1, 0.5), (1, 2))),
+            *(Mistake(_step(weight=weight), NOT_S)
+              for weight in (np.square, lambda s: 1 - s, lambda s: (1 - s)**2)),
+            Mistake(_step(slope=lambda s, y: y - s),
+                    "Your residual is y - s. The slope of the cross-entropy is s - y, and the sign of Newton comes after it."),
+            Mistake(_step(slope=lambda s, y: 1 - s - y),
+                    "Your s is the probability of y = 0: the sign in the exponent is turned. s = 1 / (1 + e^(-Ax))."),
+            Mistake(_logits_alone,
+                    "You left out the logistic function: s is the probability 1 / (1 + e^(-Ax)), not Ax itself."),
+            Mistake(lambda A, y, x, lam: _step()(A, y, x, lam) + np.linalg.solve(
+                        A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + np.diag(lam), lam * x - lam),
+                    "Your gradient adds lam where it should add lam * x."),
+            Mistake(lambda A, y, x, lam: _step()(A, y, x, lam) + np.linalg.solve(
+                        A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + np.diag(lam), lam * x - lam @ x),
+                    "lam @ x is one number. The gradient of the penalty has n entries: lam * x."),
             Mistake(_step(in_g=2.0, in_H=2.0),
                     "Your penalty counts twice. Its 1/2 goes when you differentiate 1/2 lam x^2."),
             Mistake(_step(sign=1),
@@ -328,9 +417,9 @@ EXERCISES = [
                     "Your residual compares s with labels -1 and 1. Here y is 0 or 1, and the residual is s - y."),
             Mistake(_step(slope=lambda s, y: np.log(np.maximum(s, 1e-300) / np.maximum(1 - s, 1e-300)) - y),
                     "Your residual is Ax - y, the one of least squares. The prediction is s, the probability."),
-            Mistake(lambda A, y, x, lam: np.linalg.solve(A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + lam,
-                                                         A.T @ (y - expit(A @ x)) - lam * x),
-                    "H + lam adds lam to each row of H. The penalties belong on the diagonal: np.diag(lam)."),
+            Mistake(_lam_in_each_row,
+                    "H + lam adds lam to each row of H. The penalties belong on the diagonal: np.diag(lam).",
+                    shows=_unless_wide(_lam_in_each_row)),
             Mistake(lambda A, y, x, lam: newton_step(A, y, x, len(y) * lam),
                     "Your loss is a mean over the rows, and the penalty is not. Here the cross-entropies are summed."),
             Mistake(lambda A, y, x, lam: np.linalg.solve(A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + np.diag(lam),
@@ -363,6 +452,12 @@ EXERCISES = [
             Mistake(_to(lambda y: (y - 0.5) / 4),
                     "The factor is on the wrong side: a Hessian that is four times smaller makes the step longer."),
             Mistake(_to(lambda y: 4 * (0.5 - y)), "The opposite direction: the step is minus the inverse Hessian times g."),
+            Mistake(_to(lambda y: y - 1), "At x = 0 the model does not say 1 for every row: what is s = 1 / (1 + e^0)?"),
+            Mistake(_to(lambda y: 4 * (y - 1)), "At x = 0 the model does not say 1 for every row: what is s = 1 / (1 + e^0)?"),
+            Mistake(lambda A, y: 4 * (np.linalg.pinv(A) @ y - 0.5),
+                    "You center after the pseudo-inverse. It is the labels that are centered, and then it acts."),
+            Mistake(_to(lambda y: y - 0.5, by=np.transpose),
+                    "That is -g, the direction of gradient descent. Newton divides it by the Hessian at 0."),
             Mistake(_to(lambda y: 4 * (y - y.mean())),
                     "You center by the share of ones. At x = 0 the model says 1/2 to everybody."),
             Mistake(_to(lambda y: 4 * y - 0.5), "4 times y, minus 1/2: the factor belongs to the whole difference."),
@@ -416,20 +511,33 @@ EXERCISES = [
                     "That is one halving too many: test first, and halve only if the test fails."),
             Mistake(lambda f, g, x, p: min(1.0, 2 * backtrack(f, g, x, p)),
                     "That is one halving too few: where alpha = 1 fails, you return an alpha at which f does not fall enough."),
-            Mistake(_search(lambda new, old, alpha, slope, trials: new < old),
-                    "You ask only that f falls, by however little. Armijo asks for a share c1 of what the slope promises."),
+            *(Mistake(_search(test), "You ask only that f falls, by however little. Armijo asks for a share c1 of what the "
+                                     "slope promises.")
+              for test in (lambda new, old, *_: new < old, lambda new, old, *_: new <= old)),
             Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 1e-4 * slope),
                     "The promise of the slope must shrink with the step: c1 * alpha * (g @ p)."),
             Mistake(_search(lambda new, old, alpha, slope, trials: new <= old - 1e-4 * alpha * slope),
                     "The sign of the slope is turned: g @ p is negative for a downhill p, so your test allows f to rise."),
             Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + alpha * slope),
-                    "Without c1 you ask for all that the slope promises. A convex f never gives that."),
+                    "Your alpha is almost 0: the test practically never holds. Is c1 in it, and is it x + alpha p that you "
+                    "try?", shows=lambda out, f, g, x, p: np.size(out) == 1 and abs(out) < 1e-4 * backtrack(f, g, x, p)),
+            Mistake(_with_slope(lambda g, p: -g @ g), "The slope along p is g @ p. It is -g @ g only if p = -g.",
+                    shows=_or_tiny(_with_slope(lambda g, p: -g @ g))),
+            Mistake(_with_slope(lambda g, p: -np.linalg.norm(g) * np.linalg.norm(p)),
+                    "The slope along p is g @ p. Your product of two lengths is the slope only if p is parallel to -g."),
+            Mistake(lambda f, g, x, p: min(0.5, backtrack(f, g, x, p)),
+                    "You never try alpha = 1. Near a minimizer the full step is the good one."),
+            Mistake(_best_of_halvings,
+                    "You return the best alpha of many. Backtracking stops at the first one that passes the test."),
+            Mistake(lambda f, g, x, p: round(-np.log2(backtrack(f, g, x, p))),
+                    "That is the number of halvings. Asked for is alpha itself."),
             Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 0.5 * alpha * slope),
                     "Your c1 is 1/2. That demands half of what the slope promises; the lesson asks for 1e-4 of it."),
             Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 0.1 * alpha * slope),
                     "Your c1 is 1/10, which is stricter than the 1e-4 of the lesson."),
-            Mistake(_moves_x,
-                    "You move x in each trial, so the trials pile up. Each trial starts from the same x."),
+            *(Mistake(answer, "You move x in each trial, so the trials pile up. Each trial starts from the same x.",
+                      shows=_or_tiny(answer))
+              for answer in (_moves_x, _moves_x_and_f)),
             Mistake(lambda f, g, x, p: backtrack(f, g, x, -g),
                     "You try points along -g. The direction to test is the p that is handed in."),
             Mistake(lambda f, g, x, p: 0.125, "That is the answer of the example, whatever comes in."),
@@ -479,9 +587,19 @@ EXERCISES = [
                     "The runs end well, but some steps went uphill: you turn the whole step. Turn only the part along the "
                     "eigenvectors with lambda < 0.",
                     lambda table: _at_minimizers(table) and not _all_downhill(table)),
+            _repair(lambda g, H: -np.linalg.solve(H @ H, g),
+                    "You divide by lambda squared, which is positive as well, but not Newton's step where H is positive "
+                    "definite (the last row of ends).",
+                    _probe_says(lambda g, H: -np.linalg.solve(H @ H, g))),
+            _repair(lambda g, H: -_absolute(H) @ g,
+                    "You multiply by |lambda|. Newton divides.", _probe_says(lambda g, H: -H @ g)),
+            _repair(lambda g, H: _floored(g, H, 1e-8),
+                    "The steps are downhill and much too long: an eigenvalue was replaced by a tiny positive number, and "
+                    "then you divide by it.",
+                    lambda table: _all_downhill(table) and _is_newton(table) and not np.abs(table[:4, :2]).max() < 1.2),
             _repair(_always_shifted,
                     "The runs end well, but where H is positive definite your step is not Newton's (the last row of ends is "
-                    "not 0). Change only what has a negative eigenvalue.",
+                    "not 0). Print both for that H: a shift that is always added does this, and so does V exchanged with V^T.",
                     lambda table: _at_minimizers(table) and _all_downhill(table) and not _is_newton(table)),
             _repair(lambda g, H: -0.02 * g,
                     "Some runs have not arrived after 30 steps: with short steps of gradient descent the saddle is left "
