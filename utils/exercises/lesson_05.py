@@ -67,6 +67,31 @@ def _from_the_start(A, b, alpha, k, x0=None):
     return x
 
 
+def _stops_early(A, b, alpha, k, x0=None):
+    x = _start(A, x0)
+    for _ in range(k):
+        g = A.T @ (A @ x - b)
+        if np.linalg.norm(g) < 1e-6:
+            break
+        x = x - alpha * g
+    return x
+
+
+def _shrinking_steps(A, b, alpha, k, x0=None):
+    x = _start(A, x0)
+    for i in range(k):
+        x = x - alpha / (i + 1) * A.T @ (A @ x - b)
+    return x
+
+
+def _row_by_row(A, b, alpha, k, x0=None):
+    x = _start(A, x0)
+    for _ in range(k):
+        for row, target in zip(A, b):
+            x = x - alpha * row * (row @ x - target)
+    return x
+
+
 def _unit_steps(A, b, alpha, k, x0=None):
     x = _start(A, x0)
     for _ in range(k):
@@ -91,15 +116,15 @@ def _entry_by_entry(A, b, alpha, k, x0=None):
     return x
 
 
-def _problem(seed, m, n, k, rank=None, scale=1.0, start=True):
-    """A seeded random (A, b, alpha, k, x0) with alpha = 0.9 / L; of the given rank, columns scaled from 1 to `scale`."""
+def _problem(seed, m, n, k, rank=None, scale=1.0, start=True, size=1.0):
+    """A seeded random (A, b, alpha, k, x0) with alpha near 0.9 / L; columns scaled from 1 to `scale`, b and x0 by `size`."""
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((m, n))
     if rank:
         A = rng.standard_normal((m, rank)) @ rng.standard_normal((rank, n))
     A = A * np.geomspace(1, scale, n)
-    problem = A, rng.standard_normal(m), 0.9 / np.linalg.norm(A, 2)**2, k
-    return (*problem, rng.standard_normal(n)) if start else problem
+    problem = A, size * rng.standard_normal(m), float(f"{0.9 / np.linalg.norm(A, 2)**2:.2g}"), k
+    return (*problem, size * rng.standard_normal(n)) if start else problem
 
 
 # ----------------------------------------------------------------- E05.2 and E05.3: the limit, the number of steps
@@ -129,6 +154,8 @@ def _says(*words):
 LOG_BASE = "That is with another logarithm. The error shrinks by a factor per step, and ln(1 - q) = -q holds for the natural one."
 KAPPA_A = "You used kappa(A) = 21.7. The matrix of the step is the Hessian, and kappa(H) = kappa(A)^2 = 470."
 NO_LOG = "That is kappa(H) without the logarithm: it brings the error down by a fixed factor, not by 1e-6."
+UPSIDE_DOWN = "Upside down: if each step takes a certain amount off the logarithm, the number of steps is the whole way divided by it."
+LINEAR = "The error shrinks by a factor in each step, so the steps grow with ln(1/eps), not with 1/eps."
 TWICE = "That squares the condition number once more: 470 is kappa(H) already."
 
 # -------------------------------------------------------------------------- E05.4: what is learned after k steps
@@ -157,6 +184,10 @@ def _spectrum(seed, n, k, smallest, part=0.9):
 OFF = np.max(np.abs(_flow(SIGMA, ALPHA, 10) - gd_filter(SIGMA, ALPHA, 10)))
 
 # -------------------------------------------------------------------------------- E05.5: where it ends
+def _minimizer(out):
+    return np.size(out) == 2 and bool(abs(np.sum(np.asarray(out, float)) - 17 / 14) < 5e-3)
+
+
 EACH = 17 / 28                                          # A^+ b = (17/28, 17/28), from lesson 01
 
 EXERCISES = [
@@ -165,8 +196,9 @@ EXERCISES = [
         asks="gd(A, b, alpha, k, x0=None) -> x after k steps, shape (n,)",
         hint="Do one step by hand for the three points: from (0, 0), with alpha = 0.1, it leads to (0.6, 0).",
         answer=lambda A, b, alpha, k, x0=None: gd(A, b, alpha, k, x0),
-        instances=((LINE_A, LINE_B, 0.1, 1), _problem(0, 12, 3, 7), _problem(1, 3, 6, 9), _problem(2, 9, 4, 25, rank=2),
-                   _problem(3, 8, 3, 5, scale=1e6), _problem(4, 5, 2, 0), _problem(5, 6, 3, 4, start=False)),
+        instances=((LINE_A, LINE_B, 0.1, 1, None), _problem(0, 12, 3, 7), _problem(1, 3, 6, 9), _problem(2, 9, 4, 25, rank=2),
+                   _problem(3, 8, 3, 5, scale=1e6), _problem(4, 5, 2, 0), _problem(5, 6, 3, 4, start=False),
+                   _problem(6, 7, 3, 6, size=1e-9)),       # a run that stops at a small gradient does not move here
         accepts=(_by_powers, _by_error, _by_loops, lambda *problem: list(gd(*problem))),
         reads=_last_row,
         mistakes=(
@@ -189,6 +221,19 @@ EXERCISES = [
                     "The gradient is computed once, before the loop. It changes with x, so each step needs a new one."),
             Mistake(lambda A, b, alpha, k, x0=None: gd(A, b, alpha, k),
                     "Your run starts at 0 whatever x0 is. The start is given in x0, and only if it is None is it 0."),
+            Mistake(lambda A, b, alpha, k, x0=None: gd(A, b, alpha, min(k, 1), x0),
+                    "Only one step is made, whatever k is. Is there a loop, and does it end before the return?"),
+            Mistake(lambda A, b, alpha, k, x0=None: gd(A, b, alpha, k, np.ones(A.shape[1]) if x0 is None else x0),
+                    "Without an x0 your run starts at ones. It should start at 0."),
+            Mistake(lambda A, b, alpha, k, x0=None: gd(A, 0 * b, alpha, k, x0),
+                    "Your gradient is A^T A x. The residual Ax - b has a second part: where did b go?"),
+            Mistake(lambda A, b, alpha, k, x0=None: gd(A, b, 1.0, k, x0),
+                    "Your steps are the whole gradient. The step is alpha times the gradient."),
+            Mistake(lambda A, b, alpha, k, x0=None: np.linalg.pinv(A) @ b,
+                    "That is the pseudo-inverse solution, whatever k is. Asked for is how far k steps come."),
+            Mistake(_stops_early, "Your run stops when the gradient is small. Asked for are k steps, and small is relative to the units of b."),
+            Mistake(_shrinking_steps, "Your steps get shorter with their number. Asked for is the same alpha in each step."),
+            Mistake(_row_by_row, "You step after each row of A (lesson 07). One step here uses the residuals of all rows at the same x."),
             Mistake(_from_the_start, "Each of your steps starts at x0 again. Step from where you are, not from where you began."),
             Mistake(_unit_steps, "Your gradient is scaled to length 1, so no step ever gets short. The step is alpha times the gradient as it is."),
             Mistake(_own_steps, "You choose the step yourself (the best one along the gradient) and never use alpha. Asked for is a fixed step."),
@@ -213,11 +258,12 @@ EXERCISES = [
             Mistake(1.0, "1/mu solves the flat direction in one step. What happens meanwhile in the steep one?"),
             Mistake(2 / np.sqrt(10), "The factor holds the eigenvalue of H itself. Its root is a singular value of A.",
                     shows=_between(0.63, 0.635)),
-            Mistake(20.0, "Upside down: the steeper the direction, the shorter the step must be."),
+            Mistake(20.0, "Upside down: the steeper the direction, the shorter the step must be.", shows=_between(4.5, 25)),
+            Mistake(0.0, "With alpha = 0 nothing moves: that is where the range begins, and not where it ends."),
             Mistake(0.21, "Above the limit. With 0.21, for example, the steep direction is multiplied by -1.1 in each step: it grows.",
-                    shows=_between(0.2003, 1.99)),
+                    shows=_between(0.20003, 1.99)),
             Mistake(0.19, "This one converges, and so do some larger ones. Where exactly does the steep direction stop shrinking?",
-                    shows=_between(1e-9, 0.1999)),
+                    shows=_between(1e-9, 0.19997)),
             Mistake("depends on x0", "Only if x0 has no component along e1, the steep direction. From every start means from the worst.",
                     shows=_says("depend")),
         )),
@@ -233,9 +279,15 @@ EXERCISES = [
             Mistake(150, KAPPA_A, shows=_between(140, 160)),
             Mistake(300, KAPPA_A, shows=_between(290, 310)),
             Mistake(22, KAPPA_A, shows=_between(21, 23)),
+            Mistake(598, KAPPA_A, shows=_between(590, 606)),
+            Mistake(12974, UPSIDE_DOWN, shows=_between(12800, 13100)),
+            Mistake(0.0587, UPSIDE_DOWN, shows=_between(0.05, 0.07)),
+            Mistake(2.35e8, LINEAR, shows=_between(2.2e8, 2.5e8)),
+            Mistake(4.7e8, LINEAR, shows=_between(4.5e8, 4.9e8)),
+            Mistake(1e6, LINEAR, shows=_between(0.9e6, 1.1e6)),
             Mistake(470, NO_LOG, shows=_between(465, 475)),
             Mistake(235, NO_LOG, shows=_between(230, 240)),
-            Mistake(10, "That is what conjugate gradients need (lesson 08). A fixed step does not adapt to the ten directions.",
+            Mistake(10, "That is what conjugate gradients need without rounding (lesson 08). A fixed step does not adapt to the ten directions.",
                     shows=_between(9, 11)),
             Mistake(1410, LOG_BASE, shows=_between(1380, 1440)),
             Mistake(2820, LOG_BASE, shows=_between(2800, 2840)),
@@ -285,6 +337,16 @@ EXERCISES = [
                     "That grows without end. It is right while it is much smaller than 1, but what is left shrinks, and so do the steps."),
             Mistake(lambda sigma, alpha, k: (alpha * sigma**2)**k,
                     "Check the parentheses: the power belongs to the factor 1 - alpha sigma^2, and 1 minus that is the answer."),
+            Mistake(lambda sigma, alpha, k: 1 - (alpha * sigma**2)**k,
+                    "The factor by which one step multiplies what is left is 1 - alpha sigma^2, not alpha sigma^2."),
+            Mistake(lambda sigma, alpha, k: np.minimum(1, k * alpha * sigma**2),
+                    "Cut off at 1, that still grows too fast: each step takes its share of what is left, not of the whole."),
+            Mistake(lambda sigma, alpha, k: 1 - alpha * sigma**2 + 0 * k,
+                    "That is the factor by which one step multiplies what is left. What is left after k of them, and what is learned?"),
+            Mistake(lambda sigma, alpha, k: alpha * sigma**2 + 0 * k,
+                    "That is learned after one step, whatever k is."),
+            Mistake(lambda sigma, alpha, k: -(1 - alpha * sigma**2)**k,
+                    "That is minus what is left. What is learned and what is left add up to 1."),
             Mistake(lambda sigma, alpha, k: 1 - (1 - alpha * sigma**2) * k,
                     "k steps multiply the factor k times by itself: that is a power, not k times the factor."),
             Mistake(lambda sigma, alpha, k: 1 - (1 + alpha * sigma**2)**k,
@@ -309,6 +371,11 @@ EXERCISES = [
             Mistake(np.array([EACH - 2, EACH + 2]), "The invisible part of x0 = (3, -1) has its sign turned: is its first entry larger or smaller?"),
             Mistake(np.array([2 * EACH + 2, 2 * EACH - 2]), "17/14 is what the two entries sum to. Here each of them carries all of it."),
             Mistake(np.array([2 * EACH, 0]), "A minimizer, and there are many. Which of them the run reaches is decided by x0."),
+            Mistake(np.array([1.0, 1.0]), "That is the part of x0 along (1, 1), which A sees, and which is forgotten. What becomes of the other part?"),
+            Mistake(np.array([0.0, 0.0]), "At (0, 0) the gradient is -A^T b, which is not 0, so no run ends there."),
+            Mistake(np.array([2 * EACH, 2 * EACH]), "17/14 is what the two entries sum to. Here each of them carries all of it."),
+            Mistake(np.array([3.0, 2 * EACH - 3]), "A minimizer, and there are many. Which of them the run reaches is decided by x0.",
+                    shows=_minimizer),
             Mistake("diverges", "A^T A is singular, but the iteration does not mind: no direction has a factor above 1 in size. Compare 0.03 with 2/28.",
                     shows=_says("diverg", "no limit", "never", "infin", "oscill")),
         )),
