@@ -229,9 +229,12 @@ CG_CALLS = (
 
 
 # ------------------------------------------------------------------------------ E08.2: forecasts of the steps
+A_FEW_MORE = ("few more", "a few more", "a few more than 22", "22 and a few more")
+
+
 def _steps_in_words(output):
     if isinstance(output, (list, tuple)) and len(output) == 2 and isinstance(output[1], str):
-        return (output[0], 27.0) if "few more" in output[1].casefold() else output
+        return (output[0], 27.0) if output[1].casefold().strip(" .") in A_FEW_MORE else output
     return output
 
 
@@ -632,7 +635,8 @@ EXERCISES = [
             Mistake(_cg_slip(first=1),
                     "Your first direction is r itself, which points uphill. Downhill is -r."),
             Mistake(_cg_slip(first=1, turn=lambda new, old, beta, p: new + beta * p),
-                    "Your directions are made from +r. With r = Hx - c that is uphill: use -r, also at the start."),
+                    "Your directions are made from +r. With r = Hx - c that is uphill: use -r, also at the "
+                    "start."),
             Mistake(_cg_slip(start=1, first=1),
                     "You start with r = c, the residual c - Hx, and go on as if r were Hx - c. Choose one of "
                     "them for all lines."),
