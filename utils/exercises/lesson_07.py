@@ -146,6 +146,13 @@ def _quartic(A, b, x0, order):
     return x
 
 
+def _sum_of_entries(A, b, x0, order):
+    x = np.array(x0, dtype=float)
+    for i in order:
+        x = x - (A[i] @ x - b[i]) / np.sum(A[i]) * A[i]
+    return x
+
+
 def _along_ones(A, b, x0, order):
     x = np.array(x0, dtype=float)
     for i in order:
@@ -214,10 +221,13 @@ def _paths(alphas, sizes):
     alphas, sizes = np.frombuffer(alphas), np.frombuffer(sizes, dtype=np.int64)
     draws = np.array([np.random.default_rng(seed).integers(N, size=sizes.sum()) for seed in SEEDS]).T
     path, end = np.zeros((len(alphas) + 1, len(SEEDS), 11)), 0
-    for k, (alpha, B) in enumerate(zip(alphas, sizes)):
-        rows, end = draws[end:end + B], end + B
-        products = A[rows] * path[k]
-        path[k + 1] = path[k] - alpha / B * ((products.sum(axis=-1) - b[rows])[..., None] * A[rows]).sum(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k, (alpha, B) in enumerate(zip(alphas, sizes)):
+            rows, end = draws[end:end + B], end + B
+            products = A[rows] * path[k]
+            path[k + 1] = path[k] - alpha / B * ((products.sum(axis=-1) - b[rows])[..., None] * A[rows]).sum(axis=0)
+    if not np.all(np.isfinite(path[-1])):
+        raise ValueError("the run has overflowed: its steps are too long for single rows")
     return path
 
 
@@ -250,7 +260,11 @@ def _excess(x):
 
 
 def _below_the_plateau(out, walk, K):
-    return all(1e-6 < _excess(x)[0] < GOAL for x in out)
+    return all(1e-6 < _excess(x)[0] < GOAL for x in out) and not _one_point_twice(out, walk, K)
+
+
+def _one_point_twice(out, walk, K):
+    return _two_points(out) and np.allclose(np.ravel(out[0]), np.ravel(out[1]), rtol=1e-9, atol=0)
 
 
 def _two_points(out):
@@ -264,6 +278,13 @@ def _part(k, low, high, flat=(0, 1)):
             return False
         gap, share = _excess(out[k])
         return bool(low <= gap < high and flat[0] <= share <= flat[1])
+    return shows
+
+
+def _other_is_right(k, below=np.inf):
+    """A sign for a wrong answer whose other part is right for each seed, while part k stays below a number."""
+    def shows(out, walk, K):
+        return _two_points(out) and bool(_excess(out[1 - k])[0] < GOAL and _excess(out[k])[0] < below)
     return shows
 
 
@@ -315,6 +336,11 @@ EXERCISES = [
             Mistake(_times(lambda N, B: B), "This is the sum over the batch, not the mean: the step would grow with the batch size."),
             Mistake(_times(lambda N, B: B / N), "Divided by N: your gradient is too short by B/N, so on average it is not the gradient "
                                                 "of F. How many rows were added?"),
+            Mistake(_times(lambda N, B: B / 442), "Divided by 442, the N of the notebook. How many rows were added?"),
+            Mistake(_times(lambda N, B: B**0.5), "Divided by the square root of B: so the error shrinks, and not the sum. Asked for is "
+                                                 "a mean."),
+            Mistake(lambda A, b, x, idx: A.T @ (A @ x - b), "This is the gradient of the sum f, from all rows: idx is not used, and F "
+                                                            "is a mean."),
             Mistake(_times(lambda N, B: N / B), "The factor N/B belongs to a sum over all rows. F is a mean already, so it was "
                                                 "counted twice."),
             Mistake(_times(lambda N, B: N), "N times too long: that estimates the gradient of the sum f. In this lesson F = f/N."),
@@ -332,6 +358,8 @@ EXERCISES = [
             Mistake(lambda A, b, x, idx: minibatch_grad(A, b, x, idx[-1:]), "Only the last drawn row is used. Is the sum overwritten "
                                                                           "in your loop?"),
             Mistake(lambda A, b, x, idx: minibatch_grad(A, b, x, np.arange(len(idx)) % len(b)),
+                    "These are the first B rows, not the drawn ones: idx holds the numbers of the rows."),
+            Mistake(lambda A, b, x, idx: A[:len(idx)].T @ (A[:len(idx)] @ x - b[:len(idx)]) / len(idx),
                     "These are the first B rows, not the drawn ones: idx holds the numbers of the rows."),
             Mistake(lambda A, b, x, idx: minibatch_grad(A, 0 * b, x, idx), "b is missing: this is the gradient for a target of zeros."),
             Mistake(lambda A, b, x, idx: minibatch_grad(A, b, 0 * x, idx), "x is missing: this is the gradient at 0."),
@@ -364,7 +392,7 @@ EXERCISES = [
                    _equations(4, 4, 3, 1), _equations(5, 4, 3, 0)),
         accepts=(_by_unit_rows, _by_matrices, _by_lists,
                  lambda rows, sides, start, which: kaczmarz(rows, sides, np.float64(start), list(which))),
-        reads=_last_row, tol=1e-8,
+        reads=_last_row,
         mistakes=(
             Mistake(lambda *p: _step(*p, power=0), "|a_i|^2 is missing, so this is not a projection: look at a_i^T x - b_i after a step."),
             Mistake(lambda *p: _step(*p, power=1), "Divided by |a_i| once: that is right only for rows of length 1. Look at "
@@ -376,6 +404,8 @@ EXERCISES = [
             Mistake(lambda *p: _step(*p, sign=1.0), "Sign: you move away from the plane of the equation."),
             Mistake(lambda *p: _step(*p, power=0, sign=1.0), "Two things: the sign (you move away from the plane), and |a_i|^2 is missing."),
             Mistake(_quartic, "norm(a**2) is not |a|^2: it squares the entries once more. Look at a_i^T x - b_i after a step."),
+            Mistake(_sum_of_entries, "You divide by the sum of the entries of a_i, and |a_i|^2 is another number. Look at a_i^T x - b_i "
+                                     "after a step."),
             Mistake(lambda A, b, x0, order: kaczmarz(A, 0 * b, x0, order), "b is missing: you project on planes through 0."),
             Mistake(_along_ones, "The step goes along the row a_i. Yours changes all entries of x by the same amount."),
             Mistake(_old_residuals, "All your residuals are taken at x0. Each step must use the x that the step before has made."),
@@ -417,6 +447,7 @@ EXERCISES = [
             Mistake(2.0, "Upside down: a shorter step makes less noise.", shows=_between(1.8, 2.2)),
             Mistake(0.7071, "That would be the distance to the minimizer. The excess loss goes with its square.", shows=_between(0.68, 0.73)),
             Mistake(4.0, "Upside down, and a square too many: a shorter step makes less noise.", shows=_between(3.8, 4.2)),
+            Mistake(2**0.5, "Upside down, and the distance to the minimizer instead of the loss.", shows=_between(1.39, 1.44)),
             Mistake(50.0, "As a percentage, perhaps. Asked for is a factor: 1 means unchanged.", shows=_between(40, 60)),
         )),
     Exercise(
@@ -429,16 +460,18 @@ EXERCISES = [
             Mistake(0.0, "The mean of x tends to 0. Its variance does not: each step brings new noise.", shows=_between(-1e-9, 1e-9)),
             Mistake(0.01, "That is the noise of one step, alpha^2 s^2. The steps before it are not forgotten at once, so they add up.",
                     shows=_between(0.0095, 0.0105)),
-            Mistake(0.1, "The factor 2 - alpha a is missing: in the square of 1 - alpha a, the middle term is 2 alpha a.",
+            Mistake(0.1, "You are near. In E x^2 the factor 1 - alpha a of a step enters squared: is it squared in your balance?",
                     shows=_between(0.095, 0.105)),
             Mistake(19**-0.5, "That is the standard deviation. Asked for is E x^2.", shows=_between(0.22, 0.235)),
-            Mistake(1 / 21, "A sign: 2 + alpha a stands where 2 - alpha a belongs.", shows=_between(0.0473, 0.048)),
+            Mistake(1 / 21, "A sign: expand the square of 1 - alpha a again. Its last term is positive.", shows=_between(0.0473, 0.048)),
             Mistake(10 / 19, "One alpha too few: the noise enters a step as alpha s, and its square as alpha^2 s^2.",
                     shows=_between(0.5, 0.53)),
-            Mistake(1 / 190, "One alpha too many: solve m = (1 - alpha a)^2 m + alpha^2 s^2 for m again.", shows=_between(0.0049, 0.0055)),
+            Mistake(1 / 190, "One alpha too many: solve your balance of what is added and what is forgotten again.",
+                    shows=_between(0.0049, 0.0055)),
             Mistake(1 / 38, "That is the excess loss, a/2 times E x^2. Asked for is E x^2 itself.", shows=_between(0.0245, 0.0275)),
             Mistake(0.19, "That is 1 - (1 - alpha a)^2, the part that a step forgets. What does a step add?", shows=_between(0.185, 0.195)),
-            Mistake(1.0, "That is s^2, the variance of the noise in one gradient. It enters a step multiplied by alpha.",
+            Mistake(1.0, "That is s^2, the variance of one gradient, or what the steps give if all noises have one sign. They enter "
+                         "multiplied by alpha, and independent.",
                     shows=_between(0.95, 1.05)),
             Mistake(5.26, "Right digits, as a percentage. Asked for is the number itself.", shows=_between(4.9, 5.5)),
         )),
@@ -453,11 +486,13 @@ EXERCISES = [
         mistakes=(
             Mistake(_least_squares, "No excess at all: that is the least-squares solution itself. Both parts must come from points "
                                     "of walk.", shows=lambda out, walk, K: _two_points(out) and min(_excess(x)[0] for x in out) <= 1e-6),
+            Mistake(lambda walk, K: settle(walk, K)[1:] * 2, "Both parts are the same point. Asked for are two ways: falling steps, and "
+                                                             "an average at a fixed step.", shows=_one_point_twice),
             Mistake(_settle(lambda k: np.full(K, 0.01)), "The first part is the last point of a run with a fixed step: it jumps about on "
                                                          "the plateau. Let the step lengths fall.", shows=_fixed_step),
             Mistake(_settle(lambda k: 0.01 * (1 - k / K)), "The first part is close, but not for each seed: one lucky run proves "
                                                            "nothing, for the height is random. Leave a margin.",
-                    shows=_part(0, GOAL, 6.5)),
+                    shows=_other_is_right(0, 6.5)),
             Mistake(_settle(lambda k: 0.02 / (1 + k)**2), "The first part stopped moving before it arrived: the sum of all its step lengths "
                                                          "is too small. Let them fall more slowly.", shows=_part(0, 1000, np.inf)),
             Mistake(_settle(lambda k: 0.02 * 0.999**k), "The first part is quiet, but has not arrived along the flattest directions: the sum "
@@ -474,6 +509,11 @@ EXERCISES = [
             Mistake(lambda walk, K: (settle(walk, K)[0], walk(0.02 / (1 + np.arange(K))**2)[-K // 2:].mean(axis=0)),
                     "The second part is nowhere near: its points are still on the way. Which points do you average, and over which axis?",
                     shows=_part(1, 1000, np.inf)),
+            Mistake(_settle(lambda k: 1 / (1 + k)), "The second part is right. The first is above 5 for at least one seed: are its first steps "
+                                                    "so long that they throw the run away, their sum too small, or the last ones too long?",
+                    shows=_other_is_right(0)),
+            Mistake(_settle(start=25_000), "The first part is right. The second is above 5 for at least one seed: average over more passes, "
+                                           "and begin after the way from the start is over.", shows=_other_is_right(1)),
         ),
         remarks=(
             Remark(_settle(start=0), "Your average begins at step 0 and carries the way from the start along; begun after 10 passes it "
