@@ -174,7 +174,8 @@ def _adjoint_cases():
     right = [_pair(J, J.T), _pair(wide, wide.T), _pair(square, square.T), *(_pair(L, L.T) for L in large)]
     wrong = [_pair(J, signs), _pair(J, no_bias), _pair(square, square), _pair(J, -J.T), _pair(1e-13 * J, 1e-13 * no_bias),
              _pair(J, J.T + np.outer(np.ones(9), outside)), _pair(J, nearly), _pair(J, 2 * J.T),
-             _pair(3e9 * J, 3e9 * signs), _pair(J, np.linalg.pinv(J))]
+             _pair(3e9 * J, 3e9 * signs), _pair(J, np.linalg.pinv(J)),
+             *(_pair(L, L.T + np.outer(rng.standard_normal(40), rng.permutation(np.repeat([1e11, -1e11], 15)))) for L in large)]
     return (*right, *wrong, (*_pair(J, nearly), 1e-2))
 
 
@@ -304,7 +305,8 @@ def _few_digits(out, *args):
 
 # ------------------------------------------------------------------------------------ E09.5: the step, and the cost
 WORDS = {"u**(1/3)": 4.8e-6, "u^(1/3)": 4.8e-6, "eps**(1/3)": 6e-6, "eps^(1/3)": 6e-6, "afew": 3.0, "few": 3.0,
-         "afewgradients": 3.0, "2or3": 2.5, "2to3": 2.5}
+         "afewgradients": 3.0, "2or3": 2.5, "2to3": 2.5, "sqrt(u)": 1.05e-8, "u**0.5": 1.05e-8, "u^(1/2)": 1.05e-8,
+         "sqrt(eps)": 1.5e-8, "n": 2410.0, "n**2": 2410.0**2, "n^2": 2410.0**2}
 
 
 def _numbers(output):
@@ -357,6 +359,8 @@ EXERCISES = [
             Mistake(_backward(count=lambda N, K: N**2), "Divided by N twice: U holds the 1/N already."),
             Mistake(_backward(count=lambda N, K: N * K),
                     "You divide by all N K entries. F is a mean over the N samples and a sum over the K outputs."),
+            Mistake(_backward(count=lambda N, K: N * K / 2),
+                    "That is the gradient of the mean square over all N K entries. F has 1/(2N) in front of the sum."),
             Mistake(_backward(bias=np.mean), "Biases sum over examples; the 1/N is inside already."),
             Mistake(_backward(bias=lambda D, axis: 0 * D.sum(axis=0)),
                     "Your weights are right, your biases get nothing. A bias meets an input that is always 1."),
@@ -451,7 +455,8 @@ EXERCISES = [
             Mistake(_compare(lambda left, right, parts, rtol: np.isclose(left, right, atol=0)),
                     "np.isclose has an rtol of its own, 1e-5, and a pair that is off by 1e-6 passes. Pass rtol on."),
             Mistake(_compare(lambda left, right, parts, rtol: _relative(left, right, parts, 1e-10)),
-                    "A relative test, as it should be, but it does not use rtol: whoever asks for less gets the same."),
+                    "It rejects a pair that agrees up to rtol. Does your comparison use rtol, or does it ask for more, "
+                    "such as exact equality?"),
             Mistake(_compare(lambda left, right, parts, rtol:
                              abs(left - right) <= rtol * np.linalg.norm(parts[0]) * np.linalg.norm(parts[1])),
                     FIXED_SIZE),
@@ -533,6 +538,8 @@ EXERCISES = [
         holds=lambda out: _good_step(float(out[0])) and _good_cost(float(out[1])),
         accepts=([1e-6, 2], (6e-6, 3.1), ("u**(1/3)", "a few"), np.array([5e-5, 1.7]), (1e-4, 5)),
         mistakes=(
+            Mistake((3.0, 1e-5), "First the step (a), then the cost (b).",
+                    shows=lambda out: np.size(out) == 2 and _good_cost(np.ravel(out)[0]) and _good_step(np.ravel(out)[1])),
             _says(0, 0, 2e-16, 1e-16, "(a) With that step theta + eps equals theta: the quotient is 0."),
             _says(0, 2e-16, 9e-10, 1e-12, "(a) Too small: the quotient divides rounding errors of size u by eps. Balance them "
                                           "with the other error."),
