@@ -403,7 +403,7 @@ def _best_forcing(out):
 
 # --------------------------------------------------------------------------------------------- E12.4: full circle
 def _train(loss, theta0):
-    return _newton_krylov(loss, theta0, tol=1e-10)
+    return _newton_krylov(loss, theta0, tol=1e-8)
 
 
 def _untrained(loss, theta0):
