@@ -175,7 +175,10 @@ def _adjoint_cases():
     wrong = [_pair(J, signs), _pair(J, no_bias), _pair(square, square), _pair(J, -J.T), _pair(1e-13 * J, 1e-13 * no_bias),
              _pair(J, J.T + np.outer(np.ones(9), outside)), _pair(J, nearly), _pair(J, 2 * J.T),
              _pair(3e9 * J, 3e9 * signs), _pair(J, np.linalg.pinv(J)),
-             *(_pair(L, L.T + np.outer(rng.standard_normal(40), rng.permutation(np.repeat([1e11, -1e11], 15)))) for L in large)]
+             *(_pair(L, L.T + np.outer(rng.standard_normal(40), rng.permutation(np.repeat([1e11, -1e11], 15)))) for L in large),
+             *(_pair(L, L.T * (1 + 1e-6 * (np.arange(40) < 20))[:, None]) for L in large[1:]),
+             *(_pair(1e-24 * L, 1e-24 * L.T[:, ::-1]) for L in large[1:]),
+             *(_pair(L.T, L + np.outer(np.linalg.svd(L.T)[0][:, -1], 1e11 * np.ones(30)).T) for L in large[1:])]
     return (*right, *wrong, (*_pair(J, nearly), 1e-2))
 
 
@@ -466,7 +469,7 @@ EXERCISES = [
                              <= rtol * np.linalg.norm(parts[2])),
                     "Equal norms are not adjoints: a rotation and its inverse keep all lengths. Compare two inner products."),
             Mistake(_compare(lambda left, right, parts, rtol: abs(abs(left) - abs(right)) <= rtol * abs(left)),
-                    "You compare absolute values, so a flipped sign passes."),
+                    "A flipped sign passes your test. Is an absolute value missing, or taken too early?"),
             Mistake(_there_and_back, "J^T J v = v holds for rotations only. The transpose is not the inverse: compare "
                                      "<Jv, u> with <v, J^T u>."),
             Mistake(lambda jvp, vjp, n, m, rtol=1e-10: True, "Your test says True to everything. Which pairs should it reject?"),
