@@ -34,14 +34,14 @@ def _network(seed, d, q, K, N, scale=1.0):
     return theta, (d, q, K), X, 2 * rng.standard_normal((N, K))
 
 
-NETWORKS = (_network(0, 2, 3, 1, 5), _network(1, 4, 5, 2, 7), _network(2, 3, 4, 3, 2), _network(3, 2, 6, 2, 9, scale=1e4))
+NETWORKS = (_network(0, 2, 3, 1, 5), _network(1, 4, 5, 2, 7), _network(2, 3, 4, 3, 2), _network(3, 2, 6, 2, 9, scale=20.0))
 
 
 def _along(seed, with_targets):
     """The networks, each with a direction v."""
     for k, (theta, sizes, X, Y) in enumerate(NETWORKS):
         v = np.random.default_rng(seed + k).standard_normal(theta.size)
-        v[:sizes[1] * (sizes[0] + 1)] *= np.abs(theta[0]) if np.abs(X).max() > 100 else 1
+        v[:sizes[1] * (sizes[0] + 1)] *= np.abs(theta[0]) if np.abs(X).max() > 15 else 1
         yield (theta, sizes, X, Y, v) if with_targets else (theta, sizes, X, v)
 
 
