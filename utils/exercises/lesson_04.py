@@ -51,6 +51,19 @@ def _by_solving(system):
     return shows
 
 
+def _nearly(answer, safe=lambda A, lam: True):
+    """Told by agreement to 1e-6, because tiny eigenvalues carry rounding; not asked where safe(A, lam) is False."""
+    return lambda out, A, b, lam: bool(not safe(A, lam) or distance(out, answer(A, b, lam)) < 1e-6)
+
+
+def _centered_ridge(A, b, lam):
+    return ridge(A - A.mean(axis=0), b - b.mean(), lam)
+
+
+def _refused(A, b, lam):
+    return _filtered(A, b, lambda s: lam / (s**2 + lam) / np.maximum(s, 1e-9))
+
+
 def _truncated(A, b, lam):
     return _filtered(A, b, lambda s: np.where(s**2 > lam, 1 / np.maximum(s, 1e-9), 0))
 
@@ -170,6 +183,37 @@ def _noisy_line(seed, m, n, lam, scale=1.0):
     return X, 10 + X[:, 0] - X[:, -1] / scale + 2 * rng.standard_normal(m), lam
 
 
+def _one_phi(phi):
+    """Leave-one-out with other filter factors phi(sigma, lam), in the residual and in the leverage."""
+    def answer(X, y, lam):
+        U, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+        f, d = phi(s, lam), y - y.mean()
+        return np.mean(((U @ (f * (U.T @ d)) - d) / (1 - 1 / len(y) - U**2 @ f))**2)
+    return answer
+
+
+def _other_leverage(leverage):
+    """The right residuals, with leverage(U, phi) and the 1/N of the intercept."""
+    def answer(X, y, lam):
+        r, _, phi = _parts(X, y, lam)
+        U = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[0]
+        return np.mean((r / (1 - 1 / len(y) - leverage(U, phi)))**2)
+    return answer
+
+
+def _plain_leverage(X, y, lam):
+    return np.mean((_parts(X, y, lam)[0] / (1 - _parts(X, y, 0.0)[1]))**2)
+
+
+def _lam_unused(X, y, lam):
+    return loo_mse(X, y, 0.0)
+
+
+def _where_tall(answer):
+    """Told where there are more rows than columns; elsewhere 1 - h is rounding."""
+    return lambda out, X, y, lam: bool(len(y) <= X.shape[1] or distance(out, answer(X, y, lam)) < 1e-6)
+
+
 _diabetes = data.diabetes()
 
 
@@ -225,7 +269,8 @@ EXERCISES = [
                     "Your penalty is lam divided by m, as if lam belonged to m times the loss. Our loss is a plain sum."),
             Mistake(lambda A, b, lam: ridge(A, b, lam**2),
                     "Your penalty is lam squared. With extra rows lam I the square of the length squares lam as well; which "
-                    "rows give lam?"),
+                    "rows give lam?",
+                    shows=_nearly(lambda A, b, lam: ridge(A, b, lam**2))),
             Mistake(lambda A, b, lam: ridge(A, b, np.sqrt(lam)),
                     "Your penalty is the root of lam. A root belongs in the extra rows only, where the square of the length "
                     "removes it again."),
@@ -233,9 +278,9 @@ EXERCISES = [
                     "Your penalty is 2 lam. Loss and penalty both carry a 1/2, and both lose it in the gradient."),
             Mistake(lambda A, b, lam: ridge(A, b, lam / 2),
                     "Your penalty is lam / 2. Loss and penalty both carry a 1/2, and both lose it in the gradient."),
-            Mistake(lambda A, b, lam: ridge(A - A.mean(axis=0), b - b.mean(), lam),
+            Mistake(_centered_ridge,
                     "You centered the columns first, as Ridge of scikit-learn does by default. Here A is taken as it is: "
-                    "fit_intercept=False."),
+                    "fit_intercept=False.", shows=_nearly(_centered_ridge, safe=lambda A, lam: lam > 1e-9)),
             Mistake(lambda A, b, lam: np.linalg.lstsq(A, b, rcond=None)[0],
                     "That is A^+ b: lam is never used.", shows=_by_solving(lambda A, lam: A.T @ A)),
             Mistake(_truncated, "That is a truncated SVD with the threshold sqrt(lam): each direction whole or not at all."),
@@ -250,6 +295,21 @@ EXERCISES = [
                     "Your filter is sigma / (sigma + lam). In A^T A the singular values stand squared."),
             Mistake(lambda A, b, lam: _filtered(A, b, lambda s: s**2 / (s**2 + lam)),
                     "You filtered u_i . b, and did not divide by sigma_i. The filter multiplies the pseudo-inverse's answer."),
+            Mistake(lambda A, b, lam: ridge(A, b, lam * A.shape[1]),
+                    "Your penalty is lam times n. The length of x is a plain sum of squares, and lam multiplies it once."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: np.where(s > lam, 1 / np.maximum(s, 1e-12), 0)),
+                    "That is a truncated SVD with the threshold lam: each direction whole or not at all."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: np.where(s > lam * s[0], 1 / np.maximum(s, 1e-12), 0)),
+                    "That is a pseudo-inverse with lam as its relative cutoff: each direction whole or not at all."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: 1 / (s + np.sqrt(lam))),
+                    "Your filter is sigma / (sigma + sqrt(lam)). The squares are added, and no root is taken of the parts."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: s / (s + lam)),
+                    "Your factor sigma / (sigma + lam) multiplies u_i . b itself. Two things are missing: squares, and the "
+                    "division by sigma_i."),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: 1 / (s**2 + lam)),
+                    "You divide u_i . b by sigma_i^2 + lam. On the right side stands A^T b, not b: which factor does A^T bring?"),
+            Mistake(_refused, "You kept the part that ridge refuses: your factor is 1 - phi.",
+                    shows=_nearly(_refused, safe=lambda A, lam: np.linalg.matrix_rank(A) == min(A.shape))),
         ),
         tol=1e-8),
     Exercise(
@@ -269,6 +329,16 @@ EXERCISES = [
                     "That is 1 - phi, the part that is refused. Which directions should be learned, the loud or the faint?"),
             Mistake((1 / 2, 1 / 11, 10 / 11),
                     "You used sigma where sigma squared stands, and gave the part that is refused."),
+            Mistake((1.0, 1.0, 1.0), "That is the pseudo-inverse, which keeps each direction whole. Ridge does so in none."),
+            Mistake((1 / 4, (100 / 101)**2, (1 / 101)**2),
+                    "You squared the filter factor. Squared it belongs to a variance; asked for is the factor itself."),
+            Mistake((1 / 2**0.5, (100 / 101)**0.5, (1 / 101)**0.5),
+                    "That is the root of the filter factor. The squares of sigma stay in it."),
+            Mistake((1 / 2, 10 / 101, 10 / 101),
+                    "That is phi / sigma, the factor of u_i . b. Asked for is the fraction of the pseudo-inverse's answer."),
+            Mistake((50.0, 9900 / 101, 100 / 101), "Those are percentages. Give fractions, between 0 and 1.",
+                    shows=lambda out: not isinstance(out, str) and bool(
+                        abs(np.ravel(out)[0] - 50) < 0.5 and abs(np.ravel(out)[1] - 99) < 1.1)),
             Mistake((2.0, 1.01, 101.0), "A filter of ridge never amplifies: it lies between 0 and 1.",
                     shows=lambda out: not isinstance(out, str) and bool(np.any(np.ravel(out) > 1.001))),
         ),
@@ -299,6 +369,24 @@ EXERCISES = [
                             "442 times more."),
             _entry(3, 0.25 / 884, "Your lambda_N has a 1/2 too many: it stands in front of both terms already."),
             _entry(3, 0.5 / 442, "Your lambda_N comes from 0.5 instead of 0.25: there is no root in this convention."),
+            Mistake((0.25, 0.5, 0.5, 0.001), "Your lambda_N is rounded to one digit. Write the fraction and let Python divide.",
+                    shows=lambda out: not isinstance(out, str) and bool(
+                        np.any(np.abs(np.ravel(out)[3] - np.array([0.0005, 0.0006, 0.001])) < 1e-6))),
+            _entry(3, 0.25 / 442**0.5, "Your lambda_N is divided by the root of 442. What is the loss divided by?"),
+            _entry(3, 0.25 / 442**2, "Your lambda_N is divided by 442 twice. The loss is divided by it once."),
+            _entry(3, 221.0, "Right factor, wrong direction: if the loss shrinks by 442, a penalty that keeps up with it must "
+                             "shrink too. There is no root in this convention either."),
+            _entry(1, -0.5, "The minimizer would be the same, since damp is squared. By convention damp is positive."),
+            _entry(2, -0.5, "The minimizer would be the same, since lambda_H is squared. By convention it is positive."),
+            _entry(1, 0.125, "Your damp is half of lam. It is squared before it acts, and both terms have lost the same 1/2."),
+            _entry(2, 0.125, "Your lambda_H is half of lam. It is squared before it acts, and both terms have lost the same "
+                             "1/2."),
+            _entry(1, 0.5**0.5, "Your damp is the root of 2 lam. Both terms have lost the same 1/2, so no 2 is left over."),
+            _entry(2, 0.5**0.5, "Your lambda_H is the root of 2 lam. Both terms have lost the same 1/2, so no 2 is left over."),
+            _entry(1, 0.125**0.5, "Your damp is the root of lam / 2. Both terms have lost the same 1/2, so no 2 is left over."),
+            _entry(2, 0.125**0.5, "Your lambda_H is the root of lam / 2. Both terms have lost the same 1/2, so no 2 is left "
+                                  "over."),
+            _entry(0, 0.0625, "Your alpha is lam squared. In the objective of Ridge alpha is not squared."),
         ),
         tol=0.01),
     Exercise(
@@ -355,6 +443,45 @@ EXERCISES = [
                     "Right method for N times lam: our loss is a sum, not a mean."),
             Mistake(lambda X, y, lam: loo_mse(X, y, lam**2),
                     "Right method for lam squared: the filter factor is sigma^2 / (sigma^2 + lam)."),
+            Mistake(lambda X, y, lam: loo_mse(X, y, lam / len(y)),
+                    "Right method for lam divided by N: our loss is a sum, not a mean."),
+            Mistake(lambda X, y, lam: loo_mse(X, y, 2 * lam),
+                    "Right method for 2 lam: loss and penalty both carry a 1/2."),
+            Mistake(lambda X, y, lam: loo_mse(X, y, np.sqrt(lam)),
+                    "Right method for the root of lam: the filter factor is sigma^2 / (sigma^2 + lam)."),
+            Mistake(_leverage_slip(lambda r, h, N: np.var(r / (1 - h))),
+                    "That is the variance of the errors. Their mean is close to 0 but not 0, so take the mean square."),
+            Mistake(_leverage_slip(lambda r, h, N: np.sum((r / (1 - h))**2) / (N - 1)),
+                    "You divide the sum by N - 1. Asked for is the mean over all N rows."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r / (1 - h))**2) / 2),
+                    "Half of it: the loss carries a 1/2, the mean square error does not."),
+            Mistake(_leverage_slip(lambda r, h, N: np.median((r / (1 - h))**2)),
+                    "That is the median of the squares. Asked for is their mean."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r / (1 + h))**2)),
+                    "You divide by 1 + h, which makes each residual smaller. Without its own vote a row is predicted worse."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r / (1 - h**2))**2)),
+                    "You squared the leverage inside 1 - h. First subtract, then divide, then square."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean(r**2 / (1 - h**2))),
+                    "You squared r and h one by one. First subtract, then divide, then square."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean(r**2) / np.mean((1 - h)**2)),
+                    "You divide one mean by another. Each residual is divided by its own 1 - h, and the mean comes last."),
+            Mistake(_one_phi(lambda s, lam: s / (s**2 + lam)),
+                    "Your factor is sigma / (sigma^2 + lam), which gives the weights. For the fitted values one more factor "
+                    "sigma comes from X."),
+            Mistake(_one_phi(lambda s, lam: lam / (s**2 + lam)), "Your factor is 1 - phi, the part that ridge refuses."),
+            Mistake(_other_leverage(lambda U, phi: U**2 @ phi**2),
+                    "Your leverage contains phi squared. The prediction is linear in y, and each direction carries phi once."),
+            Mistake(_other_leverage(lambda U, phi: U @ phi),
+                    "Your leverage is U @ phi. On the diagonal of U diag(phi) U^T each entry of U meets itself."),
+            Mistake(_other_leverage(lambda U, phi: 0),
+                    "Your leverage is 1/N alone, that of the mean. The columns of X give each row a vote as well."),
+            Mistake(_plain_leverage,
+                    "Your leverage is that of a fit without lam and without intercept. Take it from the matrix that gives the "
+                    "fitted values.", shows=_where_tall(_plain_leverage)),
+            Mistake(_lam_unused, "That is leave-one-out for lam = 0: lam is never used.", shows=_where_tall(_lam_unused)),
+            Mistake(lambda X, y, lam: np.round(loo_mse(X, y, lam), 2), "Right, but rounded. Return the number as it is.",
+                    shows=lambda out, X, y, lam: bool(np.all(np.round(out, 4) == out)
+                                                      and np.all(np.abs(out - loo_mse(X, y, lam)) < 0.00501))),
         ),
         tol=3e-6),
     Exercise(
@@ -367,7 +494,8 @@ EXERCISES = [
             Mistake((0.0625, 0.25, 0.0025), "The two numbers in the other order: bias^2 comes first, then the variance.",
                     shows=lambda out: bool(_near(np.ravel(out)[0], 0.0625) and _near(np.ravel(out)[1], 0.25))),
             _slip(1, 0.125, "Your variance has phi once. The noise is multiplied by phi, so its variance by phi squared."),
-            _slip(1, 0.25, "That is the variance at lam = 0, where phi = 1. What is phi at lam = 0.01?"),
+            _slip(1, 0.25, "That is the variance at lam = 0, or the standard deviation at lam = 0.01. Did you leave out phi, or the "
+                           "square?"),
             _slip(1, 0.000625, NOT_DIVIDED),
             _slip(1, 0.00625, NOT_DIVIDED),
             _slip(1, 1.25, "Your variance has nu once. A variance is the square of a standard deviation."),
@@ -380,6 +508,18 @@ EXERCISES = [
             _slip(2, 0.05, "lam stands beside sigma squared: compare squares with squares."),
             _slip(2, 0.25, "Set the derivative of the sum to zero: sigma cancels. The best lam compares the noise with the "
                            "coefficient, not with sigma."),
+            _slip(2, 0.5, "That is nu / sigma, or its ratio to c. Set the derivative of the sum to zero: sigma cancels."),
+            _slip(2, 400.0, "That is the signal over the noise. More noise should call for more refusal: which way round?"),
+            _slip(2, 0.005, "That is not the smallest sum. Bias and variance need not be equal there, and sigma cancels: where "
+                            "is the derivative of the sum zero?"),
+            _slip(2, 0.00125, "A factor 1/2 is too many: set the derivative of the sum to zero, and both terms bring a 2."),
+            _slip(2, 0.1, "That is sigma. lam stands beside sigma squared, and the best one does not depend on sigma."),
+            _slip(2, 0.3125, "That is the sum at lam = 0.01. The third number is a lam."),
+            _slip(2, 0.2, "That is the smallest sum itself. The third number is the lam where it is reached."),
+            _slip(0, 0.04, "That is bias^2 at the best lam. The first two numbers are asked for at lam = 0.01."),
+            _slip(1, 0.16, "That is the variance at the best lam. The first two numbers are asked for at lam = 0.01."),
+            _slip(0, (0.01 / 0.11)**2, "Your phi is sigma / (sigma + lam). In the filter factor sigma stands squared."),
+            _slip(1, 0.25 / 1.1**2, "Your phi is sigma / (sigma + lam). In the filter factor sigma stands squared."),
         ),
         holds=_trade_off_holds, reads=_three_numbers),
 ]
