@@ -145,6 +145,10 @@ class TooManySteps(RuntimeError):
     """The budget was spent on steps, each of them cheap."""
 
 
+class NoProducts(RuntimeError):
+    """The budget was spent, and no product was ever asked for."""
+
+
 class Metered:
     """A loss that stops working when `budget` gradients are spent: 3 for a product (2 for a ggnp), 0.43 for a value."""
 
@@ -156,6 +160,7 @@ class Metered:
         self.spent += price
         if self.spent > self.budget:
             kind = TooManyProducts if self.products > 12 * max(self.steps, 1) else TooManySteps
+            kind = kind if self.products else NoProducts
             raise kind(f"{self.budget} gradient-equivalents were spent, on {self.steps} gradients and "
                        f"{self.products} products, and |g| was not small yet")
 
@@ -387,6 +392,14 @@ def _not_moved(out, loss, theta0):
 @_remembered(lambda loss, theta0, *rest: loss.name)
 def _answer_to_E12_2(loss, theta0):
     return _newton_krylov(loss, theta0)
+
+
+@_remembered(lambda loss, theta0, *rest: loss.name)
+def _descent_only(loss, theta0):
+    theta = np.array(theta0, float)
+    for _ in range(10_000):
+        theta = theta - 0.01 * loss.grad(theta)
+    return theta
 
 
 def _slip(**parts):
@@ -666,6 +679,8 @@ EXERCISES = [
             Mistake(_slip(solve=_one_product),
                     "Each step uses one product: that is gradient descent with a curvature-chosen step. Let the forcing term "
                     "decide when to stop."),
+            Mistake(_descent_only, "Your function never asks for a product with H: that is gradient descent. Let steihaug "
+                                   "compute the step."),
             Mistake(_slip(stop_at_rejection=True),
                     "You stop at the first rejected step. A rejection says that the radius was too large, not that you have "
                     "arrived."),
