@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from .. import data
-from ..checking import Exercise, Mistake
+from ..checking import Exercise, Mistake, between
 
 # ------------------------------------------------------------------------------- E05.1: k steps against the slope
 LINE_A, LINE_B = np.array([[1.0, 0], [1, 1], [1, 2]]), np.array([6.0, 0, 0])
@@ -137,16 +137,6 @@ def _number(output):
     return output
 
 
-def _between(low, high):
-    """Whether the number handed in lies between two others: for predictions that differ by their rounding."""
-    def shows(out):
-        try:
-            return bool(low <= float(np.squeeze(out)) <= high)
-        except (TypeError, ValueError):
-            return False
-    return shows
-
-
 def _says(*words):
     return lambda out: isinstance(out, str) and any(word in out.casefold() for word in words)
 
@@ -253,17 +243,17 @@ EXERCISES = [
         mistakes=(
             Mistake(0.1, "1/L is safe and the loss then falls in every step, but it is not the limit. May the factor be negative?"),
             Mistake(2 / 11, "2/(L + mu) is the fastest fixed step, not the largest. It leaves room: what is the factor in each direction?",
-                    shows=_between(0.181, 0.1825)),
+                    shows=between(0.181, 0.1825)),
             Mistake(2.0, "2/mu is the limit of the flat direction alone. With it the steep direction is multiplied by -19 in each step."),
             Mistake(1.0, "1/mu solves the flat direction in one step. What happens meanwhile in the steep one?"),
             Mistake(2 / np.sqrt(10), "The factor holds the eigenvalue of H itself. Its root is a singular value of A.",
-                    shows=_between(0.63, 0.635)),
-            Mistake(20.0, "Upside down: the steeper the direction, the shorter the step must be.", shows=_between(4.5, 25)),
+                    shows=between(0.63, 0.635)),
+            Mistake(20.0, "Upside down: the steeper the direction, the shorter the step must be.", shows=between(4.5, 25)),
             Mistake(0.0, "With alpha = 0 nothing moves: that is where the range begins, and not where it ends."),
             Mistake(0.21, "Above the limit. With 0.21, for example, the steep direction is multiplied by -1.1 in each step: it grows.",
-                    shows=_between(0.20003, 1.99)),
+                    shows=between(0.20003, 1.99)),
             Mistake(0.19, "This one converges, and so do some larger ones. Where exactly does the steep direction stop shrinking?",
-                    shows=_between(1e-9, 0.19997)),
+                    shows=between(1e-9, 0.19997)),
             Mistake("depends on x0", "Only if x0 has no component along e1, the steep direction. From every start means from the worst.",
                     shows=_says("depend")),
         )),
@@ -275,28 +265,28 @@ EXERCISES = [
         accepts=(3247, 3247.2, 3200, 2950, "3247 steps", [3247], "3,247", "about 3.2e3"),
         mistakes=(
             Mistake(6494, "That is for alpha = 1/L, whose factor is 1 - 1/kappa. The step 2/(L + mu) is nearly twice as long.",
-                    shows=_between(5900, 7000)),
-            Mistake(150, KAPPA_A, shows=_between(140, 160)),
-            Mistake(300, KAPPA_A, shows=_between(290, 310)),
-            Mistake(22, KAPPA_A, shows=_between(21, 23)),
-            Mistake(598, KAPPA_A, shows=_between(590, 606)),
-            Mistake(12974, UPSIDE_DOWN, shows=_between(12800, 13100)),
-            Mistake(0.0587, UPSIDE_DOWN, shows=_between(0.05, 0.07)),
-            Mistake(2.35e8, LINEAR, shows=_between(2.2e8, 2.5e8)),
-            Mistake(4.7e8, LINEAR, shows=_between(4.5e8, 4.9e8)),
-            Mistake(1e6, LINEAR, shows=_between(0.9e6, 1.1e6)),
-            Mistake(470, NO_LOG, shows=_between(465, 475)),
-            Mistake(235, NO_LOG, shows=_between(230, 240)),
+                    shows=between(5900, 7000)),
+            Mistake(150, KAPPA_A, shows=between(140, 160)),
+            Mistake(300, KAPPA_A, shows=between(290, 310)),
+            Mistake(22, KAPPA_A, shows=between(21, 23)),
+            Mistake(598, KAPPA_A, shows=between(590, 606)),
+            Mistake(12974, UPSIDE_DOWN, shows=between(12800, 13100)),
+            Mistake(0.0587, UPSIDE_DOWN, shows=between(0.05, 0.07)),
+            Mistake(2.35e8, LINEAR, shows=between(2.2e8, 2.5e8)),
+            Mistake(4.7e8, LINEAR, shows=between(4.5e8, 4.9e8)),
+            Mistake(1e6, LINEAR, shows=between(0.9e6, 1.1e6)),
+            Mistake(470, NO_LOG, shows=between(465, 475)),
+            Mistake(235, NO_LOG, shows=between(230, 240)),
             Mistake(10, "That is what conjugate gradients need without rounding (lesson 08). A fixed step does not adapt to the ten directions.",
-                    shows=_between(9, 11)),
-            Mistake(1410, LOG_BASE, shows=_between(1380, 1440)),
-            Mistake(2820, LOG_BASE, shows=_between(2800, 2840)),
-            Mistake(4684, LOG_BASE, shows=_between(4600, 4760)),
+                    shows=between(9, 11)),
+            Mistake(1410, LOG_BASE, shows=between(1380, 1440)),
+            Mistake(2820, LOG_BASE, shows=between(2800, 2840)),
+            Mistake(4684, LOG_BASE, shows=between(4600, 4760)),
             Mistake(1624, "That brings the loss gap to 1e-6. The gap goes with the square of the error, so the error of x needs twice as long.",
-                    shows=_between(1590, 1660)),
-            Mistake(1.53e6, TWICE, shows=_between(1.4e6, 1.7e6)),
-            Mistake(3.05e6, TWICE, shows=_between(2.8e6, 3.3e6)),
-            Mistake(-3247, "A number of steps is positive: take ln(1/eps), not ln(eps).", shows=_between(-1e7, -1)),
+                    shows=between(1590, 1660)),
+            Mistake(1.53e6, TWICE, shows=between(1.4e6, 1.7e6)),
+            Mistake(3.05e6, TWICE, shows=between(2.8e6, 3.3e6)),
+            Mistake(-3247, "A number of steps is positive: take ln(1/eps), not ln(eps).", shows=between(-1e7, -1)),
         )),
     Exercise(
         id="E05.4", kind="I", minutes=5,

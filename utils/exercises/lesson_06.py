@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..checking import Exercise, Mistake
+from ..checking import Exercise, Mistake, between
 
 # ------------------------------------------------------------------------------------ E06.1: one remembered step
 
@@ -157,16 +157,6 @@ def _number(output):
         return output
 
 
-def _between(low, high):
-    """Whether the number handed in lies between two others: for predictions that differ by their rounding."""
-    def shows(out):
-        try:
-            return bool(low <= float(np.squeeze(out)) <= high)
-        except (TypeError, ValueError):
-            return False
-    return shows
-
-
 def _pair(output):
     """(number, letter), also where the number came in words: "100", "100x", "100 times"."""
     if isinstance(output, (tuple, list)) and len(output) == 2 and isinstance(output[0], str):
@@ -176,7 +166,7 @@ def _pair(output):
 
 
 def _factor(*ranges):
-    return lambda out: isinstance(out, tuple) and len(out) == 2 and any(_between(*r)(out[0]) for r in ranges)
+    return lambda out: isinstance(out, tuple) and len(out) == 2 and any(between(*r)(out[0]) for r in ranges)
 
 
 def _letter(letters):
@@ -336,45 +326,45 @@ EXERCISES = [
         mistakes=(
             Mistake(81 / 121,
                     "That is beta. The error shrinks by its square root, the modulus of the two roots.",
-                    shows=_between(0.66, 0.68)),
+                    shows=between(0.66, 0.68)),
             Mistake(99 / 101,
                     "That is the factor of gradient descent with its best step.",
-                    shows=_between(0.979, 0.982)),
+                    shows=between(0.979, 0.982)),
             Mistake(0.99,
                     "That is gradient descent with the step 1/L: 1 - 1/kappa(H).",
-                    shows=_between(0.9885, 0.992)),
+                    shows=between(0.9885, 0.992)),
             Mistake(0.9,
                     "1 - 1/sqrt(kappa(H)) is the factor of Nesterov's method with the step 1/L. Heavy ball "
                     "does better.",
-                    shows=_between(0.895, 0.906)),
+                    shows=between(0.895, 0.906)),
             Mistake(0.8,
                     "1 - 2/sqrt(kappa(H)) holds for large kappa. At 100 it is close, and the exact quotient "
                     "is as short.",
-                    shows=_between(0.798, 0.804)),
+                    shows=between(0.798, 0.804)),
             Mistake((10**0.5 - 1) / (10**0.5 + 1),
                     "The root was taken twice: L/mu = 100 is kappa(H), and its root is 10.",
-                    shows=_between(0.515, 0.525)),
+                    shows=between(0.515, 0.525)),
             Mistake(2 / 11,
                     "That is the part of the error that a step removes. The factor is what remains.",
-                    shows=_between(0.18, 0.185)),
-            Mistake(11 / 9, "Upside down: above 1 the error would grow.", shows=_between(1.2, 1.25)),
+                    shows=between(0.18, 0.185)),
+            Mistake(11 / 9, "Upside down: above 1 the error would grow.", shows=between(1.2, 1.25)),
             Mistake(10.0,
-                    "That is sqrt(kappa(H)). The factor per step is below 1.", shows=_between(9.9, 10.1)),
+                    "That is sqrt(kappa(H)). The factor per step is below 1.", shows=between(9.9, 10.1)),
             Mistake(4 / 121,
                     "That is alpha. Asked for is the factor by which the error shrinks.",
-                    shows=_between(0.0325, 0.0335)),
+                    shows=between(0.0325, 0.0335)),
             Mistake(40 / 121,
                     "That is 1 - beta. Asked for is the modulus of the two roots.",
-                    shows=_between(0.325, 0.335)),
+                    shows=between(0.325, 0.335)),
             Mistake(0.1,
                     "1/sqrt(kappa(H)) is not yet the factor. Look at the two edges of the window.",
-                    shows=_between(0.099, 0.101)),
+                    shows=between(0.099, 0.101)),
             Mistake(1.0,
                     "With factor 1 nothing would shrink. Let the two edges of the window stand on mu and L.",
-                    shows=_between(0.995, 1.1)),
+                    shows=between(0.995, 1.1)),
             Mistake(81.8,
                     "Right digits, as a percentage. Asked for is the factor itself, a number below 1.",
-                    shows=_between(81, 82.5)),
+                    shows=between(81, 82.5)),
         )),
     Exercise(
         id="E06.3", kind="X", minutes=8,
@@ -442,10 +432,10 @@ EXERCISES = [
             Mistake(0.01 / 0.9,
                     "That is lr / beta. The factor that differs between the two formulas is the one before "
                     "g.",
-                    shows=_between(0.0109, 0.0113)),
+                    shows=between(0.0109, 0.0113)),
             Mistake(0.11,
                     "Nearly. The fresh gradients differ by the factor 1 - beta, and by nothing else.",
-                    shows=_between(0.108, 0.112)),
+                    shows=between(0.108, 0.112)),
             Mistake(0.09,
                     "Nearly: the average multiplies the fresh gradient by 1 - beta, and nothing else "
                     "differs."),
@@ -454,7 +444,7 @@ EXERCISES = [
             Mistake(0.0001,
                     "The factor 1 - beta was multiplied in, twice. Write down the first step of each "
                     "formula.",
-                    shows=_between(0.00009, 0.00011)),
+                    shows=between(0.00009, 0.00011)),
             Mistake(10.0,
                     "That is the ratio of the two learning rates. Asked for is the learning rate itself."),
         )),
