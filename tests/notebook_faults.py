@@ -12,7 +12,7 @@ def faults(nb):
 
 
 def over_budget(lesson):
-    """The budgets that a lesson exceeds: words of prose, cells, figures, visible lines in a code cell and their width."""
+    """The budgets that a lesson exceeds: words of prose, cells, figures, lines in a code cell and their width."""
     words = sum(len(_prose(cell.source).split()) for cell in lesson.cells if cell.cell_type == "markdown")
     figures = sum(len(re.findall(r"^\s*show\(", cell.source, re.M)) for cell in _code(lesson))
     lines = max(sum(bool(line.strip()) for line in cell.source.split("\n")) for cell in _code(lesson))

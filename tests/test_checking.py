@@ -115,7 +115,8 @@ def test_shape_form_and_calls():
 def test_of_several_parts_the_right_ones_are_named():
     pair = Exercise(id="E99.5", kind="I", minutes=5, asks="pair(A) -> (float, float)", hint="Draw it.",
                     answer=lambda A: (A.sum(), A.max()), instances=tuple((A,) for A in MATRICES),
-                    mistakes=(Mistake(lambda A: (A.sum(), A.min()), "That is the smallest.", lambda out, A: out[1] == A.min()),))
+                    mistakes=(Mistake(lambda A: (A.sum(), A.min()), "That is the smallest.",
+                                      lambda out, A: out[1] == A.min()),))
     assert "Part 1 of your answer is right, part 2 is not" in said(pair, lambda A: (A.sum(), A.mean()))
     assert said(pair, lambda A: (0, A.min())) == "That is the smallest."
     assert "a number" in said(pair, lambda A: A.min()), "a predicate that cannot read the output does not show"
@@ -156,9 +157,11 @@ def test_unfinished():
 def test_properties_remarks_and_reads():
     root = Exercise(id="E99.4", kind="I", minutes=5, asks="root(a) -> a square root of a", hint="Square it.",
                     answer=lambda a: np.sqrt(a), instances=((4.0,), (9.0,)),
-                    holds=lambda out, a: abs(out**2 - a) < 1e-9, reads=lambda out: out[-1] if isinstance(out, list) else out,
+                    holds=lambda out, a: abs(out**2 - a) < 1e-9,
+                    reads=lambda out: out[-1] if isinstance(out, list) else out,
                     remarks=(Remark(lambda a: -np.sqrt(a), "The negative one.", lambda out, a: out < 0),),
-                    mistakes=(Mistake(lambda a: a / 2, "Half is not the root.", lambda out, a: abs(2 * out - a) < 1e-9),))
+                    mistakes=(Mistake(lambda a: a / 2, "Half is not the root.",
+                                      lambda out, a: abs(2 * out - a) < 1e-9),))
     assert judge(root, lambda a: [1, np.sqrt(a)]).text == "Right."
     assert judge(root, lambda a: -np.sqrt(a)).text == "Right. The negative one."
     assert said(root, lambda a: a / 2) == "Half is not the root."

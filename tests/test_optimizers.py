@@ -1,4 +1,4 @@
-"""Each solver solves lesson 01, agrees with scipy, and never calls success what is none."""
+"""Each solver agrees with scipy, and never calls success what is none."""
 
 import functools
 import warnings
@@ -16,7 +16,7 @@ from scipy.optimize import (
     rosen_hess_prod,
 )
 
-from utils.data import breast_cancer, diabetes, digits, standardized
+from utils.data import breast_cancer, digits
 from utils.losses import LeastSquares, LogisticRegression, SoftmaxRegression
 from utils.network import NetworkLoss
 from utils.optimizers import gradient_descent, heavy_ball, nesterov, newton, newton_krylov
@@ -80,36 +80,7 @@ def consistent(result, loss, tol=1e-8):
     return result
 
 
-# ---- lesson 01, and what scipy finds
-
-
-@functools.cache
-def lesson_one():
-    data = diabetes(scaled=False)
-    A, b = standardized(data.X[data.train], data.y[data.train])
-    return LeastSquares(A, b), np.linalg.lstsq(A, b)[0]
-
-
-@SOLVERS
-def test_solves_lesson_one(solver):
-    loss, x = lesson_one()
-    L, mu = np.linalg.eigvalsh(loss.hess(np.zeros(loss.n)))[[-1, 0]]
-    root = (np.sqrt(L / mu) - 1) / (np.sqrt(L / mu) + 1)
-    rates = {
-        gradient_descent: {"alpha": 2 / (L + mu)},
-        nesterov: {"alpha": 1 / L, "beta": root},
-        heavy_ball: {"alpha": 4 / (np.sqrt(L) + np.sqrt(mu)) ** 2, "beta": root**2},
-    }
-    result = consistent(run(solver, loss, np.zeros(loss.n), maxiter=20_000, **rates.get(solver, {})), loss)
-    assert result.success, result.message
-    np.testing.assert_allclose(result.x, x, atol=1e-5 * np.abs(x).max())
-
-
-def test_newton_solves_a_least_squares_problem_in_one_step_and_newton_krylov_in_few():
-    loss, x = lesson_one()
-    assert run(newton, loss, np.zeros(loss.n)).nit == 1
-    result = run(newton_krylov, loss, np.zeros(loss.n))
-    assert result.nit <= 12 and result.nhev <= 40
+# ---- what scipy finds (lesson 01: test_one_objective.py)
 
 
 def test_solves_a_rank_deficient_problem():
@@ -498,9 +469,8 @@ def test_a_trial_that_is_not_finite_shortens_the_step(solver, bad):
 
 
 def test_gradient_descent_with_too_long_a_step_says_that_it_diverged():
-    loss, _ = lesson_one()
     with np.errstate(all="ignore"):
-        result = run(gradient_descent, loss, np.zeros(loss.n), alpha=0.6)
+        result = run(gradient_descent, BOWL, np.ones(3), alpha=2.1, maxiter=20_000)
     assert result.status == 3 and "fun is" in result.message and not result.success
 
 
