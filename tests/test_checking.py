@@ -150,6 +150,7 @@ def test_side_effects():
 def test_unfinished():
     for unfinished in (lambda A, x: ..., lambda A, x: (1, ...), lambda A, x: 2 * ..., ..., None):
         assert judge(IMPLEMENT, unfinished).state == NOT_ATTEMPTED
+    assert "Is an earlier exercise unanswered?" in judge(IMPLEMENT, lambda A, x: 2 * (lambda: ...)()).text
     assert "return" in judge(IMPLEMENT, lambda A, x: None).text
     assert judge(PREDICT, (..., ...)).state == NOT_ATTEMPTED
 

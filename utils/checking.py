@@ -371,8 +371,11 @@ def _unfinished_or_stopped(exercise, calls, truth):
         if isinstance(call.error, _TimeUp):
             return Verdict(NOT_YET, f"Stopped after {exercise.seconds:g} seconds{_on(exercise, call)}. "
                                     "Does each loop in it come to an end?")
-        if isinstance(call.error, NotImplementedError) or "ellipsis" in str(call.error):
+        if isinstance(call.error, NotImplementedError):
             return Verdict(NOT_ATTEMPTED, "Not attempted yet.")
+        if "ellipsis" in str(call.error):
+            return Verdict(NOT_ATTEMPTED, "Not attempted yet: there is a ... in it, or in a function that it calls. "
+                                          "Is an earlier exercise unanswered?")
         if call.error is None and _is_unfinished(call.value) and not (call.value is None and none_is_meant):
             says = "Not attempted yet."
             if call.value is None:
@@ -483,7 +486,7 @@ def _value_diagnosis(outputs, truth):
 
 def _unknown(exercise, outputs, truth):
     if not callable(exercise.answer) or exercise.holds:
-        return f"This is not it, and no usual slip leads to it. {exercise.hint}"
+        return f"This is not it, and none of the slips known here. {exercise.hint}"
     wrong = next(i for i, (out, true) in enumerate(zip(outputs, truth)) if not is_right(exercise, out, true))
     out, true = outputs[wrong], coerce(truth[wrong].value, truth[wrong].value)
     y, t = _flat(out), _flat(true)
