@@ -19,7 +19,8 @@ from scipy.optimize import (
 from utils.data import breast_cancer, digits
 from utils.losses import LeastSquares, LogisticRegression, SoftmaxRegression
 from utils.network import NetworkLoss
-from utils.optimizers import gradient_descent, heavy_ball, nesterov, newton, newton_krylov
+from utils.optimizers import gradient_descent, heavy_ball, nesterov, newton, newton_krylov, subsampled
+from utils.trace import Trace
 
 RATES = {
     gradient_descent: {"alpha": 0.1},
@@ -237,6 +238,22 @@ def test_networks_to_a_minimizer(options):
         result = consistent(run(newton_krylov, loss, loss.init(seed), **options), loss)
         assert result.success, result.message
         assert np.linalg.eigvalsh(np.array([loss.hessp(result.x, e) for e in np.eye(loss.n)]))[0] > -1e-8
+
+
+def test_subsampled_curvature_draws_other_samples_at_each_x_and_is_charged_its_share():
+    loss = network()
+    theta, v, trace = loss.init(0), np.random.default_rng(2).standard_normal(loss.n), Trace(loss)
+    curvature, twin = subsampled(trace, 1 / 4, seed=3), subsampled(loss, 1 / 4, seed=3)
+    first, again, other = curvature(theta)(v), twin(theta)(v), curvature(theta)(v)
+    np.testing.assert_array_equal(first, again)
+    assert np.linalg.norm(first - other) > 1e-3 * np.linalg.norm(first)
+    assert trace.total == pytest.approx(2 / 4 * (1 + trace.prices["ggnp"]))  # each time a gradient and a product
+    mean = np.mean([twin(theta)(v) for _ in range(2000)], axis=0)
+    assert np.linalg.norm(mean - loss.ggnp(theta, v)) < 0.05 * np.linalg.norm(loss.ggnp(theta, v))
+    np.testing.assert_allclose(subsampled(loss, 1)(theta)(v), loss.ggnp(theta, v), rtol=1e-12, atol=1e-15)
+    for share in (0, -0.5, 1.5, np.nan):
+        with pytest.raises(ValueError, match="share"):
+            subsampled(loss, share)
 
 
 def test_gauss_newton_products_alone_reach_a_minimizer_of_a_linear_network_or_say_why_not():

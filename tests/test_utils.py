@@ -57,6 +57,10 @@ def test_filter_factors_of_known_methods():
     plt.close(fig)
     with pytest.raises(ValueError, match="at most 4 curves"):
         filter_plot(A, b, dict.fromkeys("abcde", np.zeros(10)))
+    fig, axes = plt.subplots(1, 2)
+    drawn_on, again = filter_plot(A, b, learned, ax=axes[1])
+    assert drawn_on is fig and not axes[0].lines and all(np.array_equal(again[name], phi[name]) for name in learned)
+    plt.close(fig)
 
 
 def test_filter_plot_leaves_out_what_has_no_factor():

@@ -20,6 +20,8 @@ STYLES = {  # the start of a curve's name -> how it is drawn, in every lesson
     "Nesterov": dict(color=PURPLE, linestyle=(0, (3, 1, 1, 1)), marker="p"),
     "stochastic": dict(color=GREY, linestyle=":", marker="x"),
     "CG": dict(color=BLUE, linestyle="--", marker="P"),
+    "L-BFGS": dict(color=INK, linestyle=":", marker="s"),
+    "yours": dict(color=BLUE, linestyle="-", marker="X"),
     "Newton": dict(color=INK, linestyle=(0, (5, 1)), marker="*"),
     "Gauss-Newton": dict(color=PURPLE, linestyle=(0, (5, 1)), marker="h"),
 }
@@ -57,19 +59,19 @@ def show(fig, says):
     print(says)
 
 
-def filter_plot(A, b, solutions, theory=None):
+def filter_plot(A, b, solutions, theory=None, ax=None):
     """What has been learned so far: of each direction of the pseudo-inverse solution, the learned fraction.
 
     A (m, n), b (m,); solutions {name: x of shape (n,)}, at most four. Against each singular value s_i stands
     phi_i = <x, v_i> / (<u_i, b> / s_i): 1 is the pseudo-inverse, 0 is "nothing learned" (Hansen 1998, filter
     factors). Directions with s_i below numpy's rank cutoff, or which b does not touch, are left out.
     `theory` {name: phi (k,)}, for the k directions drawn, holds predictions: wide pale lines under the measured.
-    Returns (fig, {name: phi}), with phi in the order of the decreasing singular values.
+    Drawn on `ax`, if one is given. Returns (fig, {name: phi}), phi in the order of the decreasing singular values.
     """
     if len(solutions) > 4:
         raise ValueError(f"solutions: at most 4 curves can be told apart, {len(solutions)} came")
     s, phi = filter_factors(A, b, solutions)
-    fig, ax = plt.subplots()
+    ax = ax or plt.subplots()[1]
     ax.axhline(1, color=PALE, linewidth=1, zorder=0)
     for name, values in (theory or {}).items():
         ax.plot(s, values, color=PALE, linewidth=5, label=name, zorder=0)
@@ -81,7 +83,7 @@ def filter_plot(A, b, solutions, theory=None):
     if all(np.all((v > -0.1) & (v < 1.3)) for v in phi.values()):
         ax.set_ylim(-0.1, 1.3)
     ax.legend()
-    return fig, phi
+    return ax.figure, phi
 
 
 def filter_factors(A, b, solutions):

@@ -158,6 +158,23 @@ def newton_krylov(fun, x0, args=(), jac=None, hess=None, hessp=None, callback=No
             delta = min(1e100, delta * np.sqrt(p @ (g - last)) / length)
 
 
+def subsampled(loss, share, seed=0):
+    """A `curvature` for `newton_krylov`: Gauss-Newton products on a share of the samples, drawn anew at each x.
+
+    loss: has N, subsample(rows) and ggnp(x, v), as NetworkLoss does, or a Trace of it; 0 < share <= 1, else
+    ValueError. Source: Byrd, Chin, Neveitt & Nocedal 2011.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must lie above 0 and at most at 1, got {share}")
+    rng, count = np.random.default_rng(seed), max(1, int(share * loss.N))
+
+    def curvature(x):
+        part = loss.subsample(rng.permutation(loss.N)[:count])
+        return lambda v: part.ggnp(x, v)
+
+    return curvature
+
+
 def _shrink(rise, slope):
     """The minimizer of the parabola through what fun showed along a step, in steps, within safe bounds."""
     return np.clip(-slope / (2 * (rise - slope)), 0.1, 0.5) if slope < rise < np.inf else 0.1

@@ -46,7 +46,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from utils.data import diabetes, digits  # noqa: E402
 from utils.losses import SoftmaxRegression  # noqa: E402
 from utils.network import NetworkLoss  # noqa: E402
-from utils.optimizers import newton_krylov  # noqa: E402
+from utils.optimizers import newton_krylov, subsampled  # noqa: E402
 from utils.trace import Trace  # noqa: E402
 
 try:
@@ -84,12 +84,7 @@ def unfit_samples(loss, X, x0):
 
 def tenth_of_the_samples(loss, X, x0):
     """Gauss-Newton on a tenth of the samples, others in each iteration, and the Kronecker-factored M every 5."""
-    rng = np.random.default_rng(0)
-
-    def curvature(x):
-        return partial(loss.subsample(rng.permutation(loss.N)[: loss.N // 10]).ggnp, x)
-
-    return {"curvature": curvature, "M": lambda x: loss.kronecker(x, 1e-2), "refresh": 5}
+    return {"curvature": subsampled(loss, 1 / 10), "M": lambda x: loss.kronecker(x, 1e-2), "refresh": 5}
 
 
 def defaults(loss, X, x0):
