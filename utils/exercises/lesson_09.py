@@ -289,10 +289,11 @@ STRICT = ("It rejects a pair that agrees up to rtol. Does your comparison use rt
           "equality?")
 FIXED_PART = ("A part of your tolerance does not shrink with the outputs (np.isclose and np.allclose have one, atol = 1e-8), so "
               "small ones always agree. What is left of your tolerance for entries of 1e-13?")
-FIXED_DRAW = ("Your u or v is evenly spaced between -a and a, and misses a planted pattern that is symmetric. Draw both at random.")
+FIXED_DRAW = ("Your u or v misses a planted pattern that is symmetric, as evenly spaced numbers from -a to a do. Draw both at "
+              "random.")
 
 FLIPPED = "A flipped sign passes your test. Is an absolute value missing, or taken too early?"
-UNIT = "A unit vector sees one row or one column of J only. What do u and v need to see them all?"
+UNIT = "Your u or v misses errors in some rows or columns of J, as a unit vector does. Which of its entries are 0?"
 
 
 def _evenly(k):
@@ -607,11 +608,11 @@ EXERCISES = [
                           u=lambda n, m, Jv: np.round(3 * _draws(n, m)[1]))),
         mistakes=(
             Mistake(_compare(_relative, v=lambda n, m, jvp: np.ones(n), u=lambda n, m, Jv: np.ones(len(Jv))),
-                    "Vectors of ones miss a planted pattern whose sum is 0; use random u and v."),
+                    "Your u and v miss planted patterns whose sum is 0, and exchanged rows, as vectors of ones do; use random u and v."),
             Mistake(_compare(_relative, u=lambda n, m, Jv: np.ones(len(Jv))),
-                    "Your u is all ones, and misses a planted pattern whose sum is 0; use a random u as well."),
+                    "Your u misses a planted pattern whose sum is 0, as a vector of ones does; use a random u as well."),
             Mistake(_compare(_relative, v=lambda n, m, jvp: np.ones(n)),
-                    "Your v is all ones, and misses a J^T whose rows are exchanged; use a random v as well."),
+                    "Your v misses a J^T whose rows are exchanged, as a vector of ones does; use a random v as well."),
             Mistake(_compare(_relative, v=lambda n, m, jvp: _evenly(n), u=lambda n, m, Jv: _evenly(m)), FIXED_DRAW),
             Mistake(_compare(_relative, v=lambda n, m, jvp: _evenly(n)), FIXED_DRAW),
             Mistake(_compare(_relative, u=lambda n, m, Jv: _evenly(m)), FIXED_DRAW),
