@@ -398,6 +398,9 @@ def _form_nan_or_side_effect(exercise, calls, outputs, truth):
                 first_line = textwrap.shorten(first_line, 120, placeholder=" (and so on)").rstrip(".!")
                 advice = "Call it yourself with such an argument and read the last line of what Python says."
             return _Problem(f"It stopped with {type(call.error).__name__}: {first_line}{_on(exercise, call)}. {advice}")
+        if out is None and _is_complex(call.value):
+            return _Problem(f"Your answer is complex, and real numbers are asked for{_on(exercise, call)}. "
+                            "Which part of it is meant?")
         if out is None:
             return _Problem(f"Asked for is {_describe(true.value)}; {_came(call.value)} came{_on(exercise, call)}.")
     for call, out in zip(calls, outputs):
@@ -408,9 +411,15 @@ def _form_nan_or_side_effect(exercise, calls, outputs, truth):
     for call in calls:
         if call.changed:
             return _Problem(f"Your function changed its argument {call.changed}, which belongs to the caller. "
-                            f"Work on a copy, or write {call.changed} = {call.changed} - ... "
-                            f"instead of {call.changed} -= ...", hides_mistakes=True)
+                            f"Something in it writes into {call.changed} or into a view of it: a -= or a [...] = on "
+                            "the array, a slice or a part of it. Work on a copy, or build new arrays.",
+                            hides_mistakes=True)
     return None
+
+
+def _is_complex(value):
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return any(isinstance(part, (complex, np.complexfloating, np.ndarray)) and np.iscomplexobj(part) for part in parts)
 
 
 def _is_aliased(value):
