@@ -479,6 +479,7 @@ EXERCISES = [
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order[:1]), "Only the first step is made. Does the return stand inside "
                                                                         "the loop?"),
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order[-1:]), "Only the last step counts: each of your steps starts at x0."),
+            Mistake(lambda A, b, x0, order: np.array(x0), "You return x0 as it came. Is the moved x the one that you return?"),
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order) - x0, "You returned the way from x0. Asked for is where it ends."),
             Mistake(lambda A, b, x0, order: np.linalg.pinv(A) @ b, "That is the pseudo-inverse solution. Asked for is where the "
                                                                    "projections lead, one equation after another."),
