@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..checking import Exercise, Mistake, Remark
+from ..checking import Exercise, Mistake, Remark, between
 from ..data import diabetes
 
 # -------------------------------------------------------------------------------- E07.1: the gradient from a few rows
@@ -172,8 +172,10 @@ def _equations(seed, m, n, steps, scale=1.0, rank=None):
 
 
 # --------------------------------------------------------------------- E07.3, E07.4: numbers, and what people say instead
-WORDS = {"half": 0.5, "abouthalf": 0.5, "halves": 0.5, "ithalves": 0.5, "halved": 0.5, "itishalved": 0.5, "nochange": 1.0, "1sqrt2": 0.5**0.5, "unchanged": 1.0, "same": 1.0, "thesame": 1.0,
-         "quarter": 0.25, "aquarter": 0.25, "quarters": 0.25, "doubles": 2.0, "vanishes": 0.0, "zero": 0.0}
+WORDS = {0.5: "half ahalf onehalf abouthalf byhalf halve halves ithalves halved itishalved itishalf halfashigh",
+         1.0: "nochange unchanged same thesame", 0.25: "quarter aquarter onequarter quarters", 2.0: "doubles doubled",
+         0.0: "vanishes zero", 0.5**0.5: "1sqrt2 sqrt12 sqrt05"}
+NUMBERS = {word: number for number, words in WORDS.items() for word in words.split()}
 
 
 def _number(output):
@@ -181,27 +183,19 @@ def _number(output):
     if not isinstance(output, str):
         return output
     word = "".join(c for c in output.casefold() if c.isalnum())
-    if word in WORDS:
-        return WORDS[word]
-    text = output.replace(" ", "")
+    if word in NUMBERS:
+        return NUMBERS[word]
+    text = output.casefold().removesuffix("times").replace(" ", "").replace("\u00bd", "1/2").replace("\u00bc", "1/4")
     try:
-        return float(Fraction(text.rstrip("%"))) / (100 if text.endswith("%") else 1)
+        above, _, below = text.rstrip("%").partition("/")
+        return float(Fraction(above) / Fraction(below if below else "1")) / (100 if text.endswith("%") else 1)
     except (ValueError, ZeroDivisionError):
         return output
 
 
-def _between(low, high):
-    """Whether the number handed in lies between two others: for predictions that differ by their rounding."""
-    def shows(out):
-        try:
-            return np.size(out) == 1 and bool(low <= float(np.squeeze(out)) <= high)
-        except (TypeError, ValueError):
-            return False
-    return shows
-
-
 # ------------------------------------------------------------------------------------ E07.5: below the plateau, in 60 passes
-N, K, GOAL, SEEDS = 442, 60 * 442, 5.0, (0, 1, 2)
+N, STEPS, GOAL, SEEDS = 442, 60 * 442, 5.0, (0, 1, 2)
+NOT_MADE, EXPLODED = 1e6, 2e6  # each entry of a run of more than 60 passes, and of one that overflows: both have a sentence
 
 
 @lru_cache(maxsize=1)
@@ -214,9 +208,9 @@ def _patients():
     return A, data.y, np.linalg.lstsq(A, data.y, rcond=None)[0], H, np.linalg.eigh(H)[1]
 
 
-@lru_cache(maxsize=12)
+@lru_cache(maxsize=14)
 def _paths(alphas, sizes):
-    """The points of the runs with seeds 0, 1 and 2, (K + 1, 3, 11), side by side."""
+    """The points of the runs with seeds 0, 1 and 2, (steps + 1, 3, 11), side by side."""
     A, b = _patients()[:2]
     alphas, sizes = np.frombuffer(alphas), np.frombuffer(sizes, dtype=np.int64)
     draws = np.array([np.random.default_rng(seed).integers(N, size=sizes.sum()) for seed in SEEDS]).T
@@ -226,28 +220,36 @@ def _paths(alphas, sizes):
             rows, end = draws[end:end + B], end + B
             products = A[rows] * path[k]
             path[k + 1] = path[k] - alpha / B * ((products.sum(axis=-1) - b[rows])[..., None] * A[rows]).sum(axis=0)
-    if not np.all(np.isfinite(path[-1])):
-        raise ValueError("the run has overflowed: its steps are too long for single rows")
     return path
 
 
 def _walk(seed):
-    """walk(alphas, B=1) -> the points x_0 = 0 to x_K of a run of the lesson with this seed; ValueError beyond 60 passes."""
+    """walk(alphas, B=1) -> the points x_0 = 0 to the last, of a run of the lesson with this seed.
+
+    walk.runs keeps (alpha / B of each step, last point) of the latest runs: does an answer come from one of them?
+    """
     def walk(alphas, B=1):
         if np.ndim(alphas) != 1:
             raise ValueError("walk wants a list of step lengths, one for each step")
         alphas = np.array(alphas, dtype=float)
         sizes = np.array(np.broadcast_to(np.asarray(B, dtype=np.int64), alphas.shape))
-        if sizes.sum() > K or np.any(sizes < 1):
-            raise ValueError(f"{sizes.sum() / N:.1f} passes were asked of walk, and 60 are allowed")
-        return _paths(alphas.tobytes(), sizes.tobytes())[:, seed].copy()
+        if np.any(sizes < 1):
+            raise ValueError("walk wants at least one row in each step")
+        if sizes.sum() > STEPS:
+            return np.full((len(alphas) + 1, 11), NOT_MADE)
+        path = _paths(alphas.tobytes(), sizes.tobytes())[:, seed].copy()
+        if not np.all(np.isfinite(path[-1])):
+            path[:] = EXPLODED
+        walk.runs = [*walk.runs[-99:], (alphas / sizes, path[-1].copy())]
+        return path
+    walk.runs = []
     return walk
 
 
-def settle(walk, K):
-    decayed = walk(0.02 * (1 - np.arange(K) / K))
-    fixed = walk(np.full(K, 0.01))
-    return decayed[-1], fixed[K // 6:].mean(axis=0)
+def settle(walk, steps):
+    decayed = walk(0.02 * (1 - np.arange(steps) / steps))
+    fixed = walk(np.full(steps, 0.01))
+    return decayed[-1], fixed[steps // 6:].mean(axis=0)
 
 
 def _excess(x):
@@ -259,21 +261,56 @@ def _excess(x):
     return gap, (flat @ H @ flat / 2) / max(gap, 1e-300)
 
 
-def _below_the_plateau(out, walk, K):
-    return all(1e-6 < _excess(x)[0] < GOAL for x in out) and not _one_point_twice(out, walk, K)
-
-
-def _one_point_twice(out, walk, K):
-    return _two_points(out) and np.allclose(np.ravel(out[0]), np.ravel(out[1]), rtol=1e-9, atol=0)
-
-
 def _two_points(out):
     return isinstance(out, (tuple, list)) and len(out) == 2 and all(np.size(x) == 11 for x in out)
 
 
+def _both_low(out):
+    return _two_points(out) and all(1e-6 < _excess(x)[0] < GOAL for x in out)
+
+
+def _steps_to(x, walk):
+    """(alpha / B of each step) of the run of walk whose last point is x, or None."""
+    x = np.ravel(np.asarray(x, dtype=float))
+    return next((lengths for lengths, last in walk.runs if np.linalg.norm(last - x) <= 1e-6 * np.linalg.norm(last)), None)
+
+
+def _ends_a_falling_run(x, walk):
+    lengths = _steps_to(x, walk)
+    return lengths is not None and lengths[-1] < np.max(lengths) / 2
+
+
+def _below_the_plateau(out, walk, steps):
+    return _both_low(out) and _ends_a_falling_run(out[0], walk) and _steps_to(out[1], walk) is None
+
+
+def _one_point_twice(out, walk, steps):
+    return _two_points(out) and np.allclose(np.ravel(out[0]), np.ravel(out[1]), rtol=1e-9, atol=0)
+
+
+def _other_order(out, walk, steps):
+    return _both_low(out) and _ends_a_falling_run(out[1], walk) and _steps_to(out[0], walk) is None
+
+
+def _first_from_elsewhere(out, walk, steps):
+    return _both_low(out) and not _ends_a_falling_run(out[0], walk)
+
+
+def _second_is_a_last_point(out, walk, steps):
+    return _both_low(out) and _steps_to(out[1], walk) is not None
+
+
+def _not_made(out, walk, steps):
+    return _two_points(out) and any(np.allclose(x, NOT_MADE) for x in out)
+
+
+def _farther_than_the_start(out, walk, steps):
+    return _two_points(out) and any(_excess(x)[0] > 2 * _excess(np.zeros(11))[0] for x in out)
+
+
 def _part(k, low, high, flat=(0, 1)):
     """A sign on part k of the answer: its excess in [low, high), and the share of the flat directions between two numbers."""
-    def shows(out, walk, K):
+    def shows(out, walk, steps):
         if not _two_points(out):
             return False
         gap, share = _excess(out[k])
@@ -283,18 +320,20 @@ def _part(k, low, high, flat=(0, 1)):
 
 def _other_is_right(k, below=np.inf):
     """A sign for a wrong answer whose other part is right for each seed, while part k stays below a number."""
-    def shows(out, walk, K):
+    def shows(out, walk, steps):
         return _two_points(out) and bool(_excess(out[1 - k])[0] < GOAL and _excess(out[k])[0] < below)
     return shows
 
 
-def _fixed_step(out, walk, K):
-    return _two_points(out) and any(np.allclose(out[0], walk(np.full(K, alpha))[-1], rtol=1e-8) for alpha in (0.02, 0.01))
+def _fixed_step(out, walk, steps):
+    """Whether part 1 is the last point of a run whose steps did not fall, and which has not thrown it away."""
+    lengths = _steps_to(out[0], walk) if _two_points(out) and not _farther_than_the_start(out, walk, steps) else None
+    return lengths is not None and bool(np.ptp(lengths) <= 1e-9 * np.max(lengths))
 
 
-def _from_the_start(out, walk, K):
+def _from_the_start(out, walk, steps):
     for alpha in (0.02, 0.01):
-        path = walk(np.full(K, alpha))
+        path = walk(np.full(steps, alpha))
         if any(np.allclose(out[1], path[k:].mean(axis=0), rtol=1e-8) for k in (0, 1)):
             return True
     return False
@@ -302,22 +341,22 @@ def _from_the_start(out, walk, K):
 
 def _settle(schedule=None, start=None, alpha=0.01):
     """The answer with another schedule of step lengths, another start of the average, or another fixed step."""
-    def answer(walk, K):
-        decayed = walk(schedule(np.arange(K)) if schedule else 0.02 * (1 - np.arange(K) / K))
-        return decayed[-1], walk(np.full(K, alpha))[K // 6 if start is None else start:].mean(axis=0)
+    def answer(walk, steps):
+        decayed = walk(schedule(np.arange(steps)) if schedule else 0.02 * (1 - np.arange(steps) / steps))
+        return decayed[-1], walk(np.full(steps, alpha))[steps // 6 if start is None else start:].mean(axis=0)
     return answer
 
 
-def _larger_batches(walk, K):
+def _larger_batches(walk, steps):
     """The step stays, the batches grow; and an average by loop, as columns."""
-    sizes = np.repeat([1, 4, 16, 64], [K // 2, K // 24, K // 96, K // 384])
-    path, total = walk(np.full(K, 0.01)), 0.0
+    sizes = np.repeat([1, 4, 16, 64], [steps // 2, steps // 24, steps // 96, steps // 384])
+    path, total = walk(np.full(steps, 0.01)), 0.0
     for x in path[10_000:]:
         total = total + x
     return walk(np.full(len(sizes), 0.02), sizes)[-1][:, None], [[v] for v in total / len(path[10_000:])]
 
 
-def _least_squares(walk, K):
+def _least_squares(walk, steps):
     return _patients()[2], _patients()[2].copy()
 
 
@@ -346,6 +385,14 @@ EXERCISES = [
             Mistake(_times(lambda N, B: N), "N times too long: that estimates the gradient of the sum f. In this lesson F = f/N."),
             Mistake(_times(lambda N, B: -1), "Sign: with r = Ax - b the gradient is the mean of r_i a_i. Yours points downhill."),
             Mistake(_times(lambda N, B: -B), "Two things: the sign (r is Ax - b), and the sum instead of the mean over the batch."),
+            Mistake(_times(lambda N, B: -2 * B), "Three things: the sign (r is Ax - b), the factor 1/2 of f_i, and the sum instead of the "
+                                                 "mean. Write down the gradient of one f_i first."),
+            Mistake(_times(lambda N, B: -2), "Two things: the sign (r is Ax - b), and the factor 1/2 of f_i. Write down the gradient of one "
+                                             "f_i first."),
+            Mistake(lambda A, b, x, idx: minibatch_grad(A, -b, x, idx), "Sign of b: the residual is Ax - b. Look at the residuals of the "
+                                                                        "example: -5, 3, 3 and 5."),
+            Mistake(lambda A, b, x, idx: minibatch_grad(A, b, x, np.asarray(idx) - 1), "Each row is the one before the drawn one. The "
+                                                                                       "numbers in idx begin at 0, as numpy's do."),
             Mistake(_times(lambda N, B: 2), "Twice as long: that is the gradient of the mean of r_i^2. Our f_i carries a factor 1/2."),
             Mistake(_times(lambda N, B: 2 * B), "Twice the sum over the batch. Our f_i carries a factor 1/2, and F is a mean."),
             Mistake(lambda A, b, x, idx: minibatch_grad(A, b, x, np.arange(len(b))),
@@ -420,11 +467,19 @@ EXERCISES = [
                     "You count the steps, and use the count as the row. The row of step k is order[k].",
                     shows=lambda out, A, b, x0, order: len(order) > len(b) or bool(np.allclose(
                         out, kaczmarz(A, b, x0, range(len(order)))))),
+            Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order[::-1]), "You went through order from its end. The first projection is "
+                                                                             "that for order[0]."),
+            Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, np.sort(order)), "You sorted the rows. They come as order has them: each "
+                                                                                "projection changes what the next one finds."),
+            Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order)[:0] if len(order) == 0 else kaczmarz(A, b, x0, order),
+                    "An empty order asks for no step. Then x is x0: return it.",
+                    shows=lambda out, A, b, x0, order: len(order) == 0 and np.size(out) == 0),
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order[:-1]), "One step too few: the last row of order is not used."),
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order[1:]), "One step too few: the first row of order is not used."),
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order[:1]), "Only the first step is made. Does the return stand inside "
                                                                         "the loop?"),
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order[-1:]), "Only the last step counts: each of your steps starts at x0."),
+            Mistake(lambda A, b, x0, order: np.array(x0), "You return x0 as it came. Is the moved x the one that you return?"),
             Mistake(lambda A, b, x0, order: kaczmarz(A, b, x0, order) - x0, "You returned the way from x0. Asked for is where it ends."),
             Mistake(lambda A, b, x0, order: np.linalg.pinv(A) @ b, "That is the pseudo-inverse solution. Asked for is where the "
                                                                    "projections lead, one equation after another."),
@@ -437,78 +492,97 @@ EXERCISES = [
         asks="the factor by which the plateau of the excess loss changes when alpha is halved",
         hint="Think of the plateau as a balance: each step adds noise, and each step forgets a part of the older noise.",
         answer=0.5, holds=lambda out: bool(0.4 <= out <= 0.6), reads=_number,
-        accepts=("half", "about half", "1/2", "50 %", [0.5], np.float32(0.47), Fraction(1, 2)),
+        accepts=("half", "about half", "a half", "Halve", "\u00bd", "0.5 times", "1/2", "50 %", [0.5], np.float32(0.47), Fraction(1, 2)),
         mistakes=(
-            Mistake(1.0, "Does alpha set only the speed, and not the height? The runs that follow measure both.", shows=_between(0.8, 1.2)),
+            Mistake(1.0, "Does alpha set only the speed, and not the height? The runs that follow measure both.", shows=between(0.95, 1.05)),
             Mistake(0.25, "The variance of one step is proportional to alpha^2. But a shorter step also forgets the older noise "
-                          "more slowly.", shows=_between(0.2, 0.3)),
-            Mistake(0.0, "With a fixed step, however short, some noise arrives in every step. The plateau is lower, and not zero.",
-                    shows=_between(-0.01, 0.01)),
-            Mistake(2.0, "Upside down: a shorter step makes less noise.", shows=_between(1.8, 2.2)),
-            Mistake(0.7071, "That would be the distance to the minimizer. The excess loss goes with its square.", shows=_between(0.68, 0.73)),
-            Mistake(4.0, "Upside down, and a square too many: a shorter step makes less noise.", shows=_between(3.8, 4.2)),
-            Mistake(2**0.5, "Upside down, and the distance to the minimizer instead of the loss.", shows=_between(1.39, 1.44)),
-            Mistake(50.0, "As a percentage, perhaps. Asked for is a factor: 1 means unchanged.", shows=_between(40, 60)),
+                          "more slowly.", shows=between(0.2, 0.3)),
+            Mistake(0.0, "With a fixed step, however short, some noise arrives in every step. Can the plateau be zero?",
+                    shows=between(0.0, 1e-3)),
+            Mistake(2.0, "Upside down: a shorter step makes less noise.", shows=between(1.8, 2.2)),
+            Mistake(0.7071, "That would be the distance to the minimizer. The excess loss goes with its square.", shows=between(0.68, 0.73)),
+            Mistake(4.0, "Upside down, and a square too many: a shorter step makes less noise.", shows=between(3.8, 4.2)),
+            Mistake(2**0.5, "Upside down, and the distance to the minimizer instead of the loss.", shows=between(1.39, 1.44)),
+            Mistake(-0.5, "The excess is never below 0, at no point. Can the factor between two means of it be negative?",
+                    shows=between(-np.inf, -1e-9)),
+            Mistake(50.0, "As a percentage, perhaps. Asked for is a factor: 1 means unchanged.", shows=between(40, 60)),
         )),
     Exercise(
         id="E07.4", kind="P", minutes=4,
-        asks="E x^2 in the long run for a = 1, s = 1, alpha = 0.1",
+        asks="E x^2 in the long run for lambda = 1, nu = 1, alpha = 0.1",
         hint="In the long run E x^2 is the same before and after a step. Square the step, take the mean, and solve for it.",
         answer=1 / 19, holds=lambda out: bool(0.0495 <= out <= 0.055), reads=_number,
-        accepts=(0.05, 0.0526, "1/19", [0.053], "0.05", Fraction(1, 19)),
+        accepts=(0.05, 0.0526, "1/19", "0.1/1.9", [0.053], "0.05", Fraction(1, 19)),
         mistakes=(
-            Mistake(0.0, "The mean of x tends to 0. Its variance does not: each step brings new noise.", shows=_between(-1e-9, 1e-9)),
-            Mistake(0.01, "That is the noise of one step, alpha^2 s^2. The steps before it are not forgotten at once, so they add up.",
-                    shows=_between(0.0095, 0.0105)),
-            Mistake(0.1, "You are near. In E x^2 the factor 1 - alpha a of a step enters squared: is it squared in your balance?",
-                    shows=_between(0.095, 0.105)),
-            Mistake(19**-0.5, "That is the standard deviation. Asked for is E x^2.", shows=_between(0.22, 0.235)),
-            Mistake(1 / 21, "A sign: expand the square of 1 - alpha a again. Its last term is positive.", shows=_between(0.0473, 0.048)),
-            Mistake(10 / 19, "One alpha too few: the noise enters a step as alpha s, and its square as alpha^2 s^2.",
-                    shows=_between(0.5, 0.53)),
+            Mistake(0.0, "The mean of x tends to 0. Its variance does not: each step brings new noise.", shows=between(-1e-9, 1e-9)),
+            Mistake(0.01, "That is the noise of one step, alpha^2 nu^2. The steps before it are not forgotten at once, so they add up.",
+                    shows=between(0.0095, 0.0105)),
+            Mistake(0.1, "You are near. In E x^2 the factor 1 - alpha lambda of a step enters squared: is it squared in your balance?",
+                    shows=between(0.095, 0.105)),
+            Mistake(19**-0.5, "That is the standard deviation. Asked for is E x^2.", shows=between(0.22, 0.235)),
+            Mistake(1 / 21, "A sign: expand the square of 1 - alpha lambda again. Its last term is positive.", shows=between(0.0473, 0.048)),
+            Mistake(10 / 19, "One alpha too few: the noise enters a step as alpha nu, and its square as alpha^2 nu^2.",
+                    shows=between(0.5, 0.53)),
             Mistake(1 / 190, "One alpha too many: solve your balance of what is added and what is forgotten again.",
-                    shows=_between(0.0049, 0.0055)),
-            Mistake(1 / 38, "That is the excess loss, a/2 times E x^2. Asked for is E x^2 itself.", shows=_between(0.0245, 0.0275)),
-            Mistake(0.19, "That is 1 - (1 - alpha a)^2, the part that a step forgets. What does a step add?", shows=_between(0.185, 0.195)),
-            Mistake(1.0, "That is s^2, the variance of one gradient, or what the steps give if all noises have one sign. They enter "
+                    shows=between(0.0049, 0.0055)),
+            Mistake(1 / 38, "That is the excess loss, lambda/2 times E x^2. Asked for is E x^2 itself.", shows=between(0.0245, 0.0275)),
+            Mistake(0.19, "That is 1 - (1 - alpha lambda)^2, the part that a step forgets. What does a step add?", shows=between(0.185, 0.195)),
+            Mistake(1.0, "That is nu^2, the variance of one gradient, or what the steps give if all noises have one sign. They enter "
                          "multiplied by alpha, and independent.",
-                    shows=_between(0.95, 1.05)),
-            Mistake(5.26, "Right digits, as a percentage. Asked for is the number itself.", shows=_between(4.9, 5.5)),
+                    shows=between(0.98, 1.02)),
+            Mistake(-1 / 19, "E x^2 is a mean of squares. Can it be negative? Look at the signs where you solve your balance.",
+                    shows=between(-np.inf, -1e-6)),
+            Mistake(5.26, "Right digits, as a percentage. Asked for is the number itself.", shows=between(4.9, 5.5)),
         )),
     Exercise(
         id="E07.5", kind="X", minutes=8,
-        asks="settle(walk, K) -> (x from steps that get shorter, average of iterates of a fixed step), both of shape (11,)",
-        hint="Look at the excess loss of each part for several seeds; walk(alphas) returns the points x_0 to x_K.",
+        asks="settle(walk, steps) -> (last point of a run with falling steps, average of points of a run with a fixed step), each (11,)",
+        hint="Look at the excess loss of each part for several seeds; walk(alphas) returns the points x_0 to the last.",
         answer=settle, holds=_below_the_plateau,
-        instances=tuple((_walk(seed), K) for seed in SEEDS),
-        accepts=(_larger_batches, _settle(lambda k: 0.03 * (1 - k / K)**2, K // 2),
-                 _settle(lambda k: 0.02 * 0.9997**k, K // 10, 0.02)),
+        instances=tuple((_walk(seed), STEPS) for seed in SEEDS),
+        accepts=(_larger_batches, _settle(lambda k: 0.03 * (1 - k / STEPS)**2, STEPS // 2),
+                 _settle(lambda k: 0.02 * 0.9997**k, STEPS // 10, 0.02), _settle(lambda k: 0.2 / (1 + k / 40)),
+                 lambda walk, steps: np.float32(settle(walk, steps))),
         mistakes=(
+            Mistake(lambda walk, steps: (settle(walk, steps)[0], walk(np.full(2 * steps, 0.01)).mean(axis=0)),
+                    "A run with more than 60 passes was asked of walk, and was not made. A pass is 442 rows: add up B over the steps of "
+                    "each run.", shows=_not_made),
+            Mistake(lambda walk, steps: (walk(np.full(2000, 0.25))[-1], settle(walk, steps)[1]),
+                    "One of the points is farther from the minimizer than x_0 = 0 was. Look at the excess of that run after each pass: "
+                    "are its steps too long for single rows?", shows=_farther_than_the_start),
             Mistake(_least_squares, "No excess at all: that is the least-squares solution itself. Both parts must come from points "
-                                    "of walk.", shows=lambda out, walk, K: _two_points(out) and min(_excess(x)[0] for x in out) <= 1e-6),
-            Mistake(lambda walk, K: settle(walk, K)[1:] * 2, "Both parts are the same point. Asked for are two ways: falling steps, and "
-                                                             "an average at a fixed step.", shows=_one_point_twice),
-            Mistake(_settle(lambda k: np.full(K, 0.01)), "The first part is the last point of a run with a fixed step: it jumps about on "
-                                                         "the plateau. Let the step lengths fall.", shows=_fixed_step),
-            Mistake(_settle(lambda k: 0.01 * (1 - k / K)), "The first part is close, but not for each seed: one lucky run proves "
-                                                           "nothing, for the height is random. Leave a margin.",
+                                    "of walk.", shows=lambda out, walk, steps: _two_points(out) and min(_excess(x)[0] for x in out) <= 1e-6),
+            Mistake(lambda walk, steps: settle(walk, steps)[1:] * 2, "Both parts are the same point. Asked for are two ways: falling steps, "
+                                                                     "and an average at a fixed step.", shows=_one_point_twice),
+            Mistake(lambda walk, steps: settle(walk, steps)[::-1], "Both are low enough, in the other order. First comes the last point of "
+                                                                   "the run with falling steps, then the average.", shows=_other_order),
+            Mistake(lambda walk, steps: (settle(walk, steps)[1], walk(np.full(steps, 0.02))[steps // 6:].mean(axis=0)),
+                    "Low enough, but the first part is not the last point of a run of walk with falling steps. Where does it come from?",
+                    shows=_first_from_elsewhere),
+            Mistake(lambda walk, steps: (settle(walk, steps)[0], walk(0.03 * (1 - np.arange(steps) / steps)**2)[-1]),
+                    "Low enough, but the second part is the last point of a run. Asked for is an average of many points.",
+                    shows=_second_is_a_last_point),
+            Mistake(_settle(lambda k: np.full(STEPS, 0.01)), "The first part is the last point of a run whose step is fixed. Let the step "
+                                                             "lengths fall during the run.", shows=_fixed_step),
+            Mistake(_settle(lambda k: 0.01 * (1 - k / STEPS)), "The first part is close, but not below 5 for each seed: the height is "
+                                                               "random, so one run proves nothing. Leave a margin.",
                     shows=_other_is_right(0, 6.5)),
             Mistake(_settle(lambda k: 0.02 / (1 + k)**2), "The first part stopped moving before it arrived: the sum of all its step lengths "
-                                                         "is too small. Let them fall more slowly.", shows=_part(0, 1000, np.inf)),
+                                                         "is too small. Let them fall more slowly.", shows=_part(0, 1000, 14_000)),
             Mistake(_settle(lambda k: 0.02 * 0.999**k), "The first part is quiet, but has not arrived along the flattest directions: the sum "
                                                        "of its step lengths is too small. Let them fall more slowly.",
                     shows=_part(0, GOAL, 1000, (0.4, 1))),
             Mistake(_settle(lambda k: 0.02 / (1 + k / 5000)), "The first part is still noisy: its last steps are too long, and the plateau "
-                                                              "is proportional to them. Let them fall further, over all K steps.",
+                                                              "is proportional to them. Let them fall further.",
                     shows=_part(0, GOAL, 1000, (0, 0.4))),
-            Mistake(_settle(start=K), "The second part is a single point, or an average of very few: it is still noisy. Average over "
-                                      "many passes.", shows=_part(1, GOAL, 1000, (0, 0.4))),
+            Mistake(_settle(start=STEPS), "The second part is a single point, or an average of very few: it is still noisy. Average over "
+                                          "many passes.", shows=_part(1, GOAL, 1000, (0, 0.4))),
             Mistake(_settle(start=0, alpha=0.002), "The second part still remembers the start: its points had not arrived along the flattest "
                                                    "directions when the average began. Begin later, or take longer steps.",
-                    shows=_part(1, GOAL, np.inf, (0.4, 1))),
-            Mistake(lambda walk, K: (settle(walk, K)[0], walk(0.02 / (1 + np.arange(K))**2)[-K // 2:].mean(axis=0)),
+                    shows=_part(1, GOAL, 1000, (0.4, 1))),
+            Mistake(lambda walk, steps: (settle(walk, steps)[0], walk(0.02 / (1 + np.arange(steps))**2)[-steps // 2:].mean(axis=0)),
                     "The second part is nowhere near: its points are still on the way. Which points do you average, and over which axis?",
-                    shows=_part(1, 1000, np.inf)),
+                    shows=_part(1, 1000, 14_000)),
             Mistake(_settle(lambda k: 1 / (1 + k)), "The second part is right. The first is above 5 for at least one seed: are its first steps "
                                                     "so long that they throw the run away, their sum too small, or the last ones too long?",
                     shows=_other_is_right(0)),
