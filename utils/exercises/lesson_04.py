@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import data
-from ..checking import Exercise, Mistake, distance
+from ..checking import Exercise, Mistake, Remark, distance
 
 # ------------------------------------------------------------------------------------------- E04.1: ridge
 
@@ -68,16 +68,124 @@ def _truncated(A, b, lam):
     return _filtered(A, b, lambda s: np.where(s**2 > lam, 1 / np.maximum(s, 1e-9), 0))
 
 
+def _one_lam(value):
+    """One lam, whatever the third argument is."""
+    return lambda A, b, lam: ridge(A, b, value)
+
+
+def _unpenalized(j):
+    """The unknown j pays nothing."""
+    def answer(A, b, lam):
+        price = np.ones(A.shape[1])
+        price[j] = 0
+        return np.linalg.solve(A.T @ A + lam * np.diag(price), A.T @ b)
+    return answer
+
+
+def _marquardt(solve):
+    """lam diag(A^T A) in the place of lam I."""
+    def answer(A, b, lam):
+        H = A.T @ A
+        return solve(H + lam * np.diag(np.diag(H)), A.T @ b)
+    return answer
+
+
+def _phi_over_sigma(A, b, lam):
+    """Right, and 0 / 0 where a sigma is 0."""
+    return _filtered(A, b, lambda s: s**2 / (s**2 + lam) / s)
+
+
+def _float32(A, b, lam):
+    A, b = A.astype(np.float32), b.astype(np.float32)
+    return np.linalg.solve(A.T @ A + np.float32(lam) * np.eye(A.shape[1], dtype=np.float32), A.T @ b)
+
+
+def _is_float32(out, A, b, lam):
+    """Each entry is a float32, and x is right as far as float32 goes."""
+    return bool(np.array_equal(out, np.float32(out)) and distance(out, ridge(A, b, lam)) < 0.01)
+
+
+def _descent(A, b, lam):
+    """20 000 steps of gradient descent from 0, of length 1 / L, by their filter."""
+    return _filtered(A, b, lambda s: s / (s**2 + lam) * (1 - (1 - (s**2 + lam) / (s[0]**2 + lam))**20000))
+
+
+def _stops_short(out, A, b, lam):
+    """Right along the largest sigma, between 0 and right along the others, nothing outside the rows of A."""
+    if np.iscomplexobj(out) or distance(out, ridge(A, b, lam)) < 1e-7:
+        return False
+    _, s, Vt = np.linalg.svd(A, full_matrices=False)
+    Vt = Vt[s > 1e-9 * s[0]]
+    reached = Vt @ out / (Vt @ ridge(A, b, lam))
+    return bool(distance(Vt.T @ (Vt @ out), out) < 1e-6 and abs(reached[0] - 1) < 1e-6
+                and np.all((reached > -1e-6) & (reached < 1 + 1e-6)) and np.all(np.diff(reached) < 1e-6))
+
+
 TWO_BY_TWO = np.array([[2.0, 0], [0, 1], [0, 0]]), np.array([2.0, 1, 5]), 0.25
+ZERO_SIGMA = np.diag([3.0, 0, 2, 0])[:, :3], np.array([5.0, 0, -2, 0]), 0.5
 SQUARE = np.diag([3.0, 2, 1, 0.5, 0.2]) @ np.linalg.qr(np.random.default_rng(4).standard_normal((5, 5)))[0]
 
 
+# ----------------------------------------------------------------------------------- E04.2: filter factors
+KEPT = (1 / 2, 100 / 101, 1 / 101)
+
+
+def _numbers(output):
+    """Numbers in a row, a column or nested, ((bias^2, variance), lambda), are the same as a tuple of numbers."""
+    if isinstance(output, np.ndarray):
+        return tuple(output.ravel())
+    return tuple(np.hstack([np.ravel(part) for part in output])) if isinstance(output, (tuple, list)) else output
+
+
+def _kept_holds(output):
+    """Right to two digits; 1 is not 0.99."""
+    return bool(abs(output[0] - 1 / 2) < 0.0051 and 0.9849 < output[1] < 0.9951 and 0.0094 < output[2] < 0.0106)
+
+
+def _reordered(right):
+    """Whether the right numbers came in another order, each within 1.1 %."""
+    def shows(out):
+        near = np.isclose(np.sort(np.float64(out)), np.sort(right), rtol=0.011)
+        return bool(np.all(near) and not np.allclose(np.float64(out), right, rtol=0.05))
+    return shows
+
+
+def _told(test):
+    """A sign that is a test of three numbers; an answer of another form does not show it."""
+    return lambda out: isinstance(out, (tuple, list)) and bool(test(*out))
+
+
 # -------------------------------------------------------------------------------------- E04.3: conventions
+LAM, N = 0.16, 442
+CONVERTED = (LAM, LAM**0.5, LAM**0.5, LAM / N)
+
+
 def _entry(k, wrong, says, answer=None):
     """A mistake in the k-th number alone, whatever the others are."""
-    right = [0.25, 0.5, 0.5, 0.25 / 442]
-    return Mistake(tuple(right[:k] + [wrong] + right[k + 1:]), says,
+    return Mistake((*CONVERTED[:k], wrong, *CONVERTED[k + 1:]), says,
                    shows=lambda out: not isinstance(out, str) and distance(np.ravel(out)[k], wrong) < 0.01)
+
+
+def _squared_entries(k, name, who):
+    """The slips in a parameter that is squared in its objective: damp of lsqr, lambda_H of Hansen."""
+    no_two = f"Your {name} is {{}}. Both terms have lost the same 1/2: which 2 is left over?"
+    return [
+        _entry(k, LAM, f"That is lam itself. Look at the objective of {who}: {name} is squared before it acts."),
+        _entry(k, LAM**2, f"Your {name} is lam squared. The square is in the objective of {who} already: which number squared "
+                          "is lam?"),
+        _entry(k, -LAM**0.5, f"The minimizer would be the same, since {name} is squared. By convention it is positive."),
+        _entry(k, LAM / 2, f"Your {name} is half of lam. It is squared before it acts, and both terms have lost the same 1/2."),
+        _entry(k, 2 * LAM, f"Your {name} is twice lam. It is squared before it acts, and both terms have lost the same 1/2."),
+        _entry(k, (2 * LAM)**0.5, no_two.format("the root of 2 lam")),
+        _entry(k, (LAM / 2)**0.5, no_two.format("the root of lam / 2")),
+        _entry(k, 2 * LAM**0.5, no_two.format("twice the root of lam")),
+    ]
+
+
+NOT_DIVIDED_BY_N = "Ridge of scikit-learn does not divide its loss by the number of rows: look at its row of the table."
+SAME_TWO = "Multiplying a whole objective by 2 moves no minimizer: is the 1/2 missing in one term or in both?"
+NO_ROOT = "There is no root in this convention: lambda_N stands unsquared in the table."
+WRONG_WAY = "Right factor, wrong direction: if the loss shrinks by 442, a penalty that keeps up with it must shrink too."
 
 
 # ------------------------------------------------------------------------------------ E04.4: leave-one-out
@@ -122,15 +230,20 @@ def _penalized_intercept(X, y, lam):
     return np.mean((r / (1 - h))**2)
 
 
-def _no_intercept(X, y, lam):
-    r, h, _ = _parts(X, y, lam, intercept=False)
-    return np.mean((r / (1 - h))**2)
+def _no_intercept(share):
+    """Neither X nor y is centered; the intercept has `share` / N of the leverage."""
+    def answer(X, y, lam):
+        r, h, _ = _parts(X, y, lam, intercept=False)
+        return np.mean((r / (1 - h - share / len(y)))**2)
+    return answer
 
 
-def _uncentered_svd(X, y, lam):
-    """y is centered, X is not."""
-    r, h, _ = _parts(X, y - y.mean(), lam, intercept=False)
-    return np.mean((r / (1 - h - 1 / len(y)))**2)
+def _uncentered_svd(share):
+    """y is centered, X is not; the intercept has `share` / N of the leverage."""
+    def answer(X, y, lam):
+        r, h, _ = _parts(X, y - y.mean(), lam, intercept=False)
+        return np.mean((r / (1 - h - share / len(y)))**2)
+    return answer
 
 
 def _centered_outside(X, y, lam):
@@ -143,10 +256,34 @@ def _centered_outside(X, y, lam):
     return np.mean(np.square(errors))
 
 
-def _level_forgotten(X, y, lam):
-    """X is centered, y is not, and no mean is added to the prediction."""
-    r, h, _ = _parts(X - X.mean(axis=0), y, lam, intercept=False)
+def _no_level(share):
+    """X is centered, and the mean of y is in no prediction; the intercept has `share` / N of the leverage."""
+    def answer(X, y, lam):
+        r, h, _ = _parts(X - X.mean(axis=0), y, lam, intercept=False)
+        return np.mean((r / (1 - h - share / len(y)))**2)
+    return answer
+
+
+def _one_mean_for_all(X, y, lam):
+    """X - X.mean(), without an axis."""
+    r, h, _ = _parts(X - X.mean(), y - y.mean(), lam, intercept=False)
     return np.mean((r / (1 - h - 1 / len(y)))**2)
+
+
+def _predicts_uncentered(X, y, lam):
+    """Fitted on X - mean, predicted from X."""
+    r, h, _ = _parts(X, y, lam)
+    shift = X.mean(axis=0) @ ridge(X - X.mean(axis=0), y - y.mean(), lam)
+    return np.mean(((r + shift) / (1 - h - 1 / len(y)))**2)
+
+
+def _other_fit(factor):
+    """Fitted values ybar + U factor(sigma, lam) U^T (y - ybar), with the right leverages."""
+    def answer(X, y, lam):
+        U, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+        d = y - y.mean()
+        return np.mean(((U @ (factor(s, lam) * (U.T @ d)) - d) / (1 - 1 / len(y) - _parts(X, y, lam)[1]))**2)
+    return answer
 
 
 def _rational_filter(X, y, lam):
@@ -157,13 +294,25 @@ def _rational_filter(X, y, lam):
     return np.mean((r / (1 - h))**2)
 
 
-def _five_folds(X, y, lam):
-    errors = []
-    for fold in range(5):
-        out = np.arange(len(y)) % 5 == fold
-        center, level = X[~out].mean(axis=0), y[~out].mean()
-        errors.append(level + (X[out] - center) @ ridge(X[~out] - center, y[~out] - level, lam) - y[out])
-    return np.mean(np.square(np.concatenate(errors)))
+def _five_folds(folds, mean=np.concatenate):
+    """Five-fold cross-validation; folds(N) is the fold of each row, and `mean` may average each fold first."""
+    def answer(X, y, lam):
+        errors = []
+        for fold in range(5):
+            out = folds(len(y)) == fold
+            center, level = X[~out].mean(axis=0), y[~out].mean()
+            errors.append(level + (X[out] - center) @ ridge(X[~out] - center, y[~out] - level, lam) - y[out])
+        return np.mean(mean([error**2 for error in errors]))
+    return answer
+
+
+def _mean_of_each(folds):
+    return [np.mean(fold) for fold in folds]
+
+
+def _blocks(N):
+    """The five folds of KFold: rows in a row."""
+    return np.repeat(np.arange(5), [len(part) for part in np.array_split(np.arange(N), 5)])
 
 
 def _gcv(X, y, lam):
@@ -225,31 +374,33 @@ def _leverage_slip(change):
 
 
 # -------------------------------------------------------------------------------- E04.5: bias and variance
-def _three_numbers(output):
-    """((bias^2, variance), lambda) is the same as three numbers in a row."""
-    return tuple(np.hstack([np.ravel(part) for part in output])) if isinstance(output, (tuple, list)) else output
+SIGMA, C, NU, PRICE = 0.2, 3.0, 0.24, 0.06
+PHI = SIGMA**2 / (SIGMA**2 + PRICE)
+BEST = NU**2 / C**2
+PHI_BEST = SIGMA**2 / (SIGMA**2 + BEST)
+TRADE = ((1 - PHI)**2 * C**2, NU**2 * PHI**2 / SIGMA**2, BEST)
 
 
 def _near(value, wanted):
-    return abs(value - wanted) <= 0.011 * wanted
+    return abs(value - wanted) <= 0.015 * abs(wanted)
 
 
 def _trade_off_holds(output):
     bias2, variance, lam = output
-    return bool(_near(bias2, 0.25) and _near(variance, 0.0625) and 0.0025 / 1.2 <= lam <= 0.0025 * 1.2)
+    return bool(_near(bias2, TRADE[0]) and _near(variance, TRADE[1]) and BEST / 1.21 <= lam <= BEST * 1.21)
 
 
 def _slip(k, wrong, says):
-    right = [0.25, 0.0625, 0.0025]
-
     def shows(out):
-        value = np.ravel(out)[k]
-        return bool(abs(value - wrong) <= 0.011 * abs(wrong) if wrong else value == 0)
-    return Mistake(tuple(right[:k] + [wrong] + right[k + 1:]), says, shows=shows)
+        return isinstance(out, (tuple, list)) and bool(abs(out[k] - wrong) <= 0.011 * abs(wrong))
+    return Mistake((*TRADE[:k], wrong, *TRADE[k + 1:]), says, shows=shows)
 
 
 NOT_DIVIDED = ("Your variance forgets that the solution divides by sigma, and the square of that by sigma^2. "
-               "How large is the noise once it is divided by 0.1?")
+               "How large is the noise once it is divided by 0.2?")
+ONE_OVER_SIGMA_PLUS = "Your phi is sigma / (sigma + lam). In the filter factor sigma stands squared."
+HOLDS_SIGMA = "That lam depends on sigma. Set the derivative of the sum to zero: does sigma stay in it?"
+AT_ANOTHER_LAM = "The first two numbers are asked for at lam = 0.06."
 
 EXERCISES = [
     Exercise(
@@ -259,14 +410,17 @@ EXERCISES = [
         answer=ridge,
         instances=(TWO_BY_TWO, _problem(0, 9, 4, 0.3), _problem(1, 4, 7, 0.02), _problem(2, 8, 5, 1e-3, rank=2),
                    _problem(3, 12, 4, 10.0), _problem(5, 12, 4, 2.0, scale=1e2),
-                   (SQUARE, np.array([1.0, -1, 2, 0.3, 0.7]), 1e-12)),
+                   (SQUARE, np.array([1.0, -1, 2, 0.3, 0.7]), 1e-12), ZERO_SIGMA),
         accepts=(_normal_equations, _by_filter, _by_dual, _by_sklearn,
-                 lambda A, b, lam: np.linalg.pinv(np.vstack([A, lam**0.5 * np.eye(A.shape[1])])) @ np.append(b, 0 * A[0])),
+                 lambda A, b, lam: np.linalg.pinv(np.vstack([A, lam**0.5 * np.eye(A.shape[1])])) @ np.append(b, 0 * A[0]),
+                 lambda A, b, lam: ridge(A, b, lam).astype(np.float32)),
         mistakes=(
             Mistake(lambda A, b, lam: ridge(A, b, lam * len(b)),
-                    "Your penalty is lam times m. That is right only where the loss is divided by m, and ours is a sum."),
+                    "Against the loss your penalty weighs m times too much: lam has a factor m, or the loss is divided by m. "
+                    "Our loss is a plain sum over the m rows."),
             Mistake(lambda A, b, lam: ridge(A, b, lam / len(b)),
-                    "Your penalty is lam divided by m, as if lam belonged to m times the loss. Our loss is a plain sum."),
+                    "Against the loss your penalty weighs m times too little. Our loss is a plain sum over the m rows: where "
+                    "does an m enter?"),
             Mistake(lambda A, b, lam: ridge(A, b, lam**2),
                     "Your penalty is lam squared. With extra rows lam I the square of the length squares lam as well; which "
                     "rows give lam?",
@@ -310,85 +464,99 @@ EXERCISES = [
                     "You divide u_i . b by sigma_i^2 + lam. On the right side stands A^T b, not b: which factor does A^T bring?"),
             Mistake(_refused, "You kept the part that ridge refuses: your factor is 1 - phi.",
                     shows=_nearly(_refused, safe=lambda A, lam: np.linalg.matrix_rank(A) == min(A.shape))),
+            Mistake(lambda A, b, lam: _filtered(A, b, lambda s: s**3 / (s**2 + lam)**2),
+                    "Your factor is phi squared: each direction is damped twice. In how many places does lam stand in your code?"),
+            Mistake(_phi_over_sigma,
+                    "Right where each sigma is above 0, and 0 / 0 where one is 0. Simplify phi / sigma before you compute it."),
+            *(Mistake(_unpenalized(j), "One unknown pays nothing in your solution, as the intercept in other courses. Here "
+                                       "all n entries of x are penalized: count them in your code.") for j in (0, -1)),
+            *(Mistake(_marquardt(solve), "You weigh the penalty with the squared lengths of the columns, diag(A^T A). Here "
+                                         "each x_j pays the same: which matrix stands beside lam?")
+              for solve in (np.linalg.solve, lambda M, c: np.linalg.lstsq(M, c, rcond=None)[0])),
+            *(Mistake(_one_lam(value), f"You take lam = {value:g}, whatever lam is. Where does your function read its third "
+                                       "argument?") for value in (1.0, 0.1)),
+            Mistake(_descent, "Right along the largest sigma and too short along smaller ones, as in a loop that ends early. "
+                              "How long is the gradient A^T (A x - b) + lam x at your x?", shows=_stops_short),
+            Mistake(_float32, "Your numbers carry the 7 digits of float32, and on some matrices fewer are left. The check asks "
+                              "for float64: print the dtype of what you return.", shows=_is_float32),
         ),
-        tol=1e-8),
+        tol=1e-7),
     Exercise(
         id="E04.2", kind="P", minutes=4,
         asks="the filter factor of ridge at sigma = sqrt(lam), 10 sqrt(lam), sqrt(lam) / 10",
         hint="The factor depends only on sigma^2 / lam. Which three ratios are these?",
-        answer=(1 / 2, 100 / 101, 1 / 101),
-        accepts=([0.5, 0.990, 0.0099], np.array([[0.5], [0.99], [0.01]]), (0.5, 1 / 1.01, 0.01 / 1.01)),
+        answer=KEPT,
+        accepts=([0.5, 0.990, 0.0099], np.array([[0.5], [0.99], [0.01]]), (0.5, 1 / 1.01, 0.01 / 1.01),
+                 [[0.5, 0.99, 0.01]], np.array([[0.5, 0.99, 0.01]]), np.float32(KEPT)),
         mistakes=(
             Mistake((0.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
             Mistake((1.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
-            Mistake((1 / 2, 1.0, 0.0), "Nearly, but the filter of ridge reaches neither 0 nor 1: give two digits."),
+            Mistake((1 / 2, 1.0, 1 / 101), "Nearly, but the filter of ridge reaches neither 0 nor 1: give two digits.",
+                    shows=_told(lambda u, v, w: abs(u - 0.5) < 0.01 and 0.98 < v < 1.01 and abs(w) < 0.011
+                                and (v >= 0.9951 or w == 0))),
             Mistake((1 / 2, 10 / 11, 1 / 11), "You used sigma where sigma squared stands.",
-                    shows=lambda out: not isinstance(out, str) and bool(
-                        abs(np.ravel(out)[1] - 10 / 11) < 0.01 or abs(np.ravel(out)[2] - 1 / 11) < 0.002)),
+                    shows=_told(lambda u, v, w: abs(v - 10 / 11) < 0.01 or abs(w - 1 / 11) < 0.002)),
             Mistake((1 / 2, 1 / 101, 100 / 101),
-                    "That is 1 - phi, the part that is refused. Which directions should be learned, the loud or the faint?"),
+                    "That is 1 - phi, the part that is refused. Which directions should be learned, the loud or the faint?",
+                    shows=_told(lambda u, v, w: abs(u - 0.5) < 0.01 and abs(v - 0.01) < 0.001 and abs(w - 0.99) < 0.011)),
             Mistake((1 / 2, 1 / 11, 10 / 11),
-                    "You used sigma where sigma squared stands, and gave the part that is refused."),
+                    "You used sigma where sigma squared stands, and gave the part that is refused.",
+                    shows=_told(lambda u, v, w: abs(v - 1 / 11) < 0.002 and abs(w - 10 / 11) < 0.01)),
             Mistake((1.0, 1.0, 1.0), "That is the pseudo-inverse, which keeps each direction whole. Ridge does so in none."),
             Mistake((1 / 4, (100 / 101)**2, (1 / 101)**2),
-                    "You squared the filter factor. Squared it belongs to a variance; asked for is the factor itself."),
+                    "You squared the filter factor. Squared it belongs to a variance; asked for is the factor itself.",
+                    shows=_told(lambda u, v, w: abs(u - 0.25) < 0.003 and abs(v - 0.98) < 0.006 and w < 0.0011)),
             Mistake((1 / 2**0.5, (100 / 101)**0.5, (1 / 101)**0.5),
-                    "That is the root of the filter factor. The squares of sigma stay in it."),
+                    "That is the root of the filter factor. The squares of sigma stay in it.",
+                    shows=_told(lambda u, v, w: abs(u - 0.707) < 0.008 and abs(w - 0.0995) < 0.001)),
             Mistake((1 / 2, 10 / 101, 10 / 101),
-                    "That is phi / sigma, the factor of u_i . b. Asked for is the fraction of the pseudo-inverse's answer."),
+                    "That is phi / sigma, the factor of u_i . b. Asked for is the fraction of the pseudo-inverse's answer.",
+                    shows=_told(lambda u, v, w: abs(u - 0.5) < 0.01 and max(abs(v - 0.0995), abs(w - 0.0995)) < 0.001)),
             Mistake((50.0, 9900 / 101, 100 / 101), "Those are percentages. Give fractions, between 0 and 1.",
-                    shows=lambda out: not isinstance(out, str) and bool(
-                        abs(np.ravel(out)[0] - 50) < 0.5 and abs(np.ravel(out)[1] - 99) < 1.1)),
+                    shows=_told(lambda u, v, w: abs(u - 50) < 0.5 and abs(v - 99) < 1.1)),
             Mistake((2.0, 1.01, 101.0), "A filter of ridge never amplifies: it lies between 0 and 1.",
-                    shows=lambda out: not isinstance(out, str) and bool(np.any(np.ravel(out) > 1.001))),
+                    shows=_told(lambda u, v, w: max(u, v, w) > 1.001)),
+            Mistake((100 / 101, 1 / 2, 1 / 101),
+                    "The right numbers in another order. Give them for sqrt(lam), then 10 sqrt(lam), then sqrt(lam) / 10.",
+                    shows=_reordered(KEPT)),
         ),
-        tol=0.02),
+        holds=_kept_holds, reads=_numbers, tol=0.02),
     Exercise(
         id="E04.3", kind="P", minutes=5,
-        asks="for lam = 0.25: (alpha of sklearn, damp of lsqr, Hansen's lambda_H, lambda_N of the loss f / 442)",
-        hint="Bring each objective to the form 1/2 ||Ax - b||^2 + (something) 1/2 ||x||^2; the something must be 0.25.",
-        answer=(0.25, 0.5, 0.5, 0.25 / 442),
-        accepts=([0.25, 0.5, 0.5, 5.656e-4], np.array([0.25, 0.5, 0.5, 0.000566])),
+        asks="for lam = 0.16: (alpha of sklearn, damp of lsqr, Hansen's lambda_H, lambda_N of the loss f / 442)",
+        hint="Bring each objective to the form 1/2 ||Ax - b||^2 + (something) 1/2 ||x||^2; the something must be 0.16.",
+        answer=CONVERTED,
+        accepts=([0.16, 0.4, 0.4, 3.62e-4], np.array([0.16, 0.4, 0.4, 0.000362]), [[0.16, 0.4, 0.4, 0.16 / 442]],
+                 np.float32(CONVERTED)),
         mistakes=(
-            _entry(1, 0.25, "Not this damp: lsqr minimizes ||r||^2 + damp^2 ||x||^2, so damp is squared before it acts."),
-            _entry(1, 0.0625, "Your damp is lam squared. The square is already in lsqr's objective: which number squared is lam?"),
-            _entry(2, 0.25, "Hansen's parameter is squared in his objective, as damp is in lsqr's. The same name does not make "
-                            "it the same number."),
-            _entry(2, 0.0625, "Your lambda_H is lam squared. The square is already in Hansen's objective: which number squared "
-                              "is lam?"),
-            _entry(0, 110.5, "Your alpha has a factor 442. Ridge of scikit-learn does not divide its loss by the number of rows."),
-            _entry(0, 0.25 / 442, "Your alpha is divided by 442. Ridge of scikit-learn does not divide its loss by the number "
-                                  "of rows."),
-            _entry(0, 0.5, "Your alpha is twice lam, or its root. Multiplying a whole objective by 2 moves no minimizer, so "
-                           "the missing 1/2 is in both terms."),
-            _entry(0, 0.125, "Your alpha is half of lam. Multiplying a whole objective by 2 moves no minimizer, so the missing "
-                             "1/2 is in both terms."),
-            _entry(3, 110.5, "Right factor, wrong direction: if the loss shrinks by 442, a penalty that keeps up with it must "
-                             "shrink too."),
-            _entry(3, 0.25, "Your lambda_N has not changed: next to a loss that is 442 times smaller, the same penalty weighs "
-                            "442 times more."),
-            _entry(3, 0.25 / 884, "Your lambda_N has a 1/2 too many: it stands in front of both terms already."),
-            _entry(3, 0.5 / 442, "Your lambda_N comes from 0.5 instead of 0.25: there is no root in this convention."),
-            Mistake((0.25, 0.5, 0.5, 0.001), "Your lambda_N is rounded to one digit. Write the fraction and let Python divide.",
-                    shows=lambda out: not isinstance(out, str) and bool(
-                        np.any(np.abs(np.ravel(out)[3] - np.array([0.0005, 0.0006, 0.001])) < 1e-6))),
-            _entry(3, 0.25 / 442**0.5, "Your lambda_N is divided by the root of 442. What is the loss divided by?"),
-            _entry(3, 0.25 / 442**2, "Your lambda_N is divided by 442 twice. The loss is divided by it once."),
-            _entry(3, 221.0, "Right factor, wrong direction: if the loss shrinks by 442, a penalty that keeps up with it must "
-                             "shrink too. There is no root in this convention either."),
-            _entry(1, -0.5, "The minimizer would be the same, since damp is squared. By convention damp is positive."),
-            _entry(2, -0.5, "The minimizer would be the same, since lambda_H is squared. By convention it is positive."),
-            _entry(1, 0.125, "Your damp is half of lam. It is squared before it acts, and both terms have lost the same 1/2."),
-            _entry(2, 0.125, "Your lambda_H is half of lam. It is squared before it acts, and both terms have lost the same "
-                             "1/2."),
-            _entry(1, 0.5**0.5, "Your damp is the root of 2 lam. Both terms have lost the same 1/2, so no 2 is left over."),
-            _entry(2, 0.5**0.5, "Your lambda_H is the root of 2 lam. Both terms have lost the same 1/2, so no 2 is left over."),
-            _entry(1, 0.125**0.5, "Your damp is the root of lam / 2. Both terms have lost the same 1/2, so no 2 is left over."),
-            _entry(2, 0.125**0.5, "Your lambda_H is the root of lam / 2. Both terms have lost the same 1/2, so no 2 is left "
-                                  "over."),
-            _entry(0, 0.0625, "Your alpha is lam squared. In the objective of Ridge alpha is not squared."),
+            Mistake((LAM / N, LAM, LAM**0.5, LAM**0.5),
+                    "The right numbers in another order. Asked for are alpha, damp, lambda_H, lambda_N, in this order.",
+                    shows=_reordered(CONVERTED)),
+            *_squared_entries(1, "damp", "lsqr"),
+            *_squared_entries(2, "lambda_H", "Hansen"),
+            _entry(0, LAM * N, f"Your alpha has a factor 442. {NOT_DIVIDED_BY_N}"),
+            _entry(0, LAM / N, f"Your alpha is divided by 442. {NOT_DIVIDED_BY_N}"),
+            _entry(0, 2 * LAM, f"Your alpha is twice lam. {SAME_TWO}"),
+            _entry(0, LAM / 2, f"Your alpha is half of lam. {SAME_TWO}"),
+            _entry(0, LAM**0.5, "Your alpha is the root of lam. In the objective of Ridge alpha is not squared."),
+            _entry(0, LAM**2, "Your alpha is lam squared. In the objective of Ridge alpha stands as it is."),
+            _entry(0, 1 / LAM, "Your alpha is 1 / lam, as the C of LogisticRegression. Does a large alpha of Ridge mean more "
+                               "penalty or less?"),
+            _entry(3, LAM * N, WRONG_WAY),
+            _entry(3, LAM**0.5 * N, f"{WRONG_WAY} {NO_ROOT.split(':')[0]}."),
+            _entry(3, LAM, "Your lambda_N has not changed: next to a loss that is 442 times smaller, the same penalty weighs 442 "
+                           "times more."),
+            _entry(3, LAM / N / 2, "Your lambda_N has a 1/2 too many: it stands in front of both terms already."),
+            _entry(3, 2 * LAM / N, "Your lambda_N has a 2 too many: the 1/2 stands in front of both terms."),
+            _entry(3, LAM**0.5 / N, NO_ROOT),
+            _entry(3, (LAM / N)**0.5, NO_ROOT),
+            Mistake((*CONVERTED[:3], 0.0003), "Your lambda_N is rounded to one digit. Write the fraction and let Python divide.",
+                    shows=lambda out: bool(np.any(np.abs(np.ravel(out)[3] - np.array([0.0003, 0.0004, 0.001])) < 1e-6))),
+            _entry(3, LAM / N**0.5, "Your lambda_N is divided by the root of 442. What is the loss divided by?"),
+            _entry(3, LAM / N**2, "Your lambda_N is divided by 442 twice. The loss is divided by it once."),
+            _entry(3, LAM / 353, "You divided by 353, the number of training patients. The N of the question is another one."),
         ),
-        tol=0.01),
+        reads=_numbers, tol=0.01),
     Exercise(
         id="E04.4", kind="I", minutes=12,
         asks="loo_mse(X, y, lam) -> the mean square leave-one-out error, intercept not penalized",
@@ -401,7 +569,8 @@ EXERCISES = [
             Mistake(_leverage_slip(lambda r, h, N: np.mean(r**2)),
                     "That is the training error: each row has voted on its own prediction. What does the leverage do to r?"),
             Mistake(_leverage_slip(lambda r, h, N: np.mean((r / (1 - h + 1 / N))**2)),
-                    "The leverage of the intercept, 1/N, is missing: the mean that you subtract contains y_i as well."),
+                    "Row i still has a vote in its own prediction, by a second way. In which number that you subtract is y_i "
+                    "hidden?"),
             Mistake(_leverage_slip(lambda r, h, N: np.mean(r**2 / (1 - h))),
                     "You square r before the division. Each residual is divided by 1 - h, so 1 - h is squared as well."),
             Mistake(_gcv, "That is GCV, generalized cross-validation: it puts the average leverage in the place of each "
@@ -410,6 +579,18 @@ EXERCISES = [
                     "That is the sum over the rows. Asked for is the mean."),
             Mistake(_leverage_slip(lambda r, h, N: np.sqrt(np.mean((r / (1 - h))**2))),
                     "That is the root of the mean square. Asked for is the mean square itself."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r / (1 - h + 2 / N))**2)),
+                    "Your leverage of row i is smaller than that of the columns alone: a 1/N has the wrong sign. Two votes "
+                    "of one row add up."),
+            Mistake(_leverage_slip(lambda r, h, N: np.mean((r / (h - 1 / N))**2)),
+                    "What you divide by has the size of the leverage of the columns. For a row that hardly moves its own "
+                    "prediction it should be near 1: print it for a few rows."),
+            Mistake(_leverage_slip(lambda r, h, N: -np.mean((r / (1 - h))**2)),
+                    "Right size, with a minus sign. Scores of scikit-learn are negative so that more is better; asked for is the "
+                    "mean square itself."),
+            Mistake(lambda X, y, lam: np.nan,
+                    "Your number is nan. If it is a score of scikit-learn: the default score of a regression is R^2, which a "
+                    "single row does not have. If not, look for 0 / 0."),
             Mistake(_leverage_slip(lambda r, h, N: np.mean((r / h)**2)),
                     "You divide by h. A row with much leverage pulls the fit to itself, so its residual is too small by the "
                     "factor 1 - h."),
@@ -423,19 +604,31 @@ EXERCISES = [
             Mistake(_penalized_intercept,
                     "Your column of ones is penalized like the others, so the fit is pulled toward 0 instead of the mean. "
                     "Center the columns and y, and the intercept is out of the way."),
-            Mistake(_no_intercept,
-                    "There is no intercept in this fit: the average row is predicted only if y has mean 0. Center X and y."),
-            Mistake(_uncentered_svd,
-                    "You centered y and not the columns of X. With an intercept, the SVD is that of the centered columns."),
-            Mistake(_level_forgotten,
-                    "You centered the columns of X and not y. Subtract the mean of y before the fit, and add it to each "
-                    "prediction."),
+            *(Mistake(_no_intercept(share),
+                      "There is no intercept in this fit: the average row is predicted only if y has mean 0. Center X and y.")
+              for share in (0, 1)),
+            *(Mistake(_uncentered_svd(share),
+                      "You centered y and not the columns of X. With an intercept, the SVD is that of the centered columns.")
+              for share in (0, 1)),
+            *(Mistake(_no_level(share),
+                      "Your fitted values have mean 0, and y has not: the mean of y is missing from them. What should be "
+                      "predicted for a row in the middle of all others?") for share in (0, 1)),
+            Mistake(_one_mean_for_all, "You subtracted one mean from all of X. Each column has its own: along which axis?"),
+            Mistake(_predicts_uncentered,
+                    "The fit saw X minus its column means, and your predictions are made from X as it is. What is predicted for "
+                    "the average row?"),
+            Mistake(_other_fit(lambda s, lam: 1 + 0 * s),
+                    "Your fitted values are those without lam; only your leverage knows it. Where else does phi belong?",
+                    shows=_where_tall(_other_fit(lambda s, lam: 1 + 0 * s))),
+            Mistake(_other_fit(lambda s, lam: s / (s**2 + lam)),
+                    "In your fitted values u_i . (y - ybar) is multiplied by phi / sigma, which gives the weights. Which factor "
+                    "sigma comes back when X multiplies them?"),
             Mistake(_centered_outside,
                     "You centered the columns once, with the left-out row among them. A row that is left out takes no part in "
                     "the centering either."),
-            Mistake(_five_folds,
-                    "That is five-fold cross-validation: a fair estimate, of fits with a fifth fewer rows. Here one row at a "
-                    "time is left out."),
+            *(Mistake(answer, "That is five-fold cross-validation: a fair estimate, of fits with a fifth fewer rows. Here one "
+                              "row at a time is left out.")
+              for answer in (_five_folds(_blocks), _five_folds(_blocks, _mean_of_each), _five_folds(lambda N: np.arange(N) % 5))),
             Mistake(lambda X, y, lam: loo_mse(X / X.std(axis=0), y, lam),
                     "You divided the columns by their standard deviations. Then the same lam is another penalty."),
             Mistake(_rational_filter, "Your filter is sigma / (sigma + lam): the singular values stand squared."),
@@ -486,40 +679,66 @@ EXERCISES = [
         tol=3e-6),
     Exercise(
         id="E04.5", kind="P", minutes=6,
-        asks="for sigma = 0.1, c = 1, nu = 0.05: bias^2 and variance at lam = 0.01, then the best lam",
-        hint="Write the two terms with phi = sigma^2 / (sigma^2 + lam), and try a few lam on both sides of 0.01.",
-        answer=(0.25, 0.0625, 0.0025),
-        accepts=([0.25, 0.0625, 0.0024], ((0.25, 0.0625), 0.0025), (1 / 4, 1 / 16, 1 / 400), np.array([0.25, 0.0625, 0.0027])),
+        asks="for sigma = 0.2, c = 3, nu = 0.24: bias^2 and variance at lam = 0.06, then the best lam (within 20 %)",
+        hint="Write the two terms with phi = sigma^2 / (sigma^2 + lam), and try a few lam on both sides of 0.06.",
+        answer=TRADE,
+        accepts=([3.24, 0.2304, 0.0064], ((3.24, 0.23), 0.0064), (81 / 25, 144 / 625, 4 / 625), np.array([3.2, 0.23, 0.006]),
+                 np.array([[3.24], [0.2304], [0.0064]]), [[3.24, 0.2304, 0.0064]], np.float32(TRADE)),
         mistakes=(
-            Mistake((0.0625, 0.25, 0.0025), "The two numbers in the other order: bias^2 comes first, then the variance.",
-                    shows=lambda out: bool(_near(np.ravel(out)[0], 0.0625) and _near(np.ravel(out)[1], 0.25))),
-            _slip(1, 0.125, "Your variance has phi once. The noise is multiplied by phi, so its variance by phi squared."),
-            _slip(1, 0.25, "That is the variance at lam = 0, or the standard deviation at lam = 0.01. Did you leave out phi, or the "
-                           "square?"),
-            _slip(1, 0.000625, NOT_DIVIDED),
-            _slip(1, 0.00625, NOT_DIVIDED),
-            _slip(1, 1.25, "Your variance has nu once. A variance is the square of a standard deviation."),
-            _slip(0, 0.5, "That is the bias: its square is asked for."),
-            _slip(0, -0.5, "That is the bias with its sign: its square is asked for."),
-            _slip(2, 0.0, "No bias at all is not the best: at lam = 0 the sum is all variance. A little bias buys more than it "
-                          "costs."),
-            _slip(2, 0.01, "There phi = 1/2, and that is not an optimum: the sum is even larger than without ridge. Try other "
-                           "values."),
-            _slip(2, 0.05, "lam stands beside sigma squared: compare squares with squares."),
-            _slip(2, 0.25, "Set the derivative of the sum to zero: sigma cancels. The best lam compares the noise with the "
-                           "coefficient, not with sigma."),
-            _slip(2, 0.5, "That is nu / sigma, or its ratio to c. Set the derivative of the sum to zero: sigma cancels."),
-            _slip(2, 400.0, "That is the signal over the noise. More noise should call for more refusal: which way round?"),
-            _slip(2, 0.005, "That is not the smallest sum. Bias and variance need not be equal there, and sigma cancels: where "
-                            "is the derivative of the sum zero?"),
-            _slip(2, 0.00125, "A factor 1/2 is too many: set the derivative of the sum to zero, and both terms bring a 2."),
-            _slip(2, 0.1, "That is sigma. lam stands beside sigma squared, and the best one does not depend on sigma."),
-            _slip(2, 0.3125, "That is the sum at lam = 0.01. The third number is a lam."),
-            _slip(2, 0.2, "That is the smallest sum itself. The third number is the lam where it is reached."),
-            _slip(0, 0.04, "That is bias^2 at the best lam. The first two numbers are asked for at lam = 0.01."),
-            _slip(1, 0.16, "That is the variance at the best lam. The first two numbers are asked for at lam = 0.01."),
-            _slip(0, (0.01 / 0.11)**2, "Your phi is sigma / (sigma + lam). In the filter factor sigma stands squared."),
-            _slip(1, 0.25 / 1.1**2, "Your phi is sigma / (sigma + lam). In the filter factor sigma stands squared."),
+            Mistake((TRADE[1], TRADE[0], BEST), "The two numbers in the other order: bias^2 comes first, then the variance.",
+                    shows=_told(lambda first, second, lam: _near(first, TRADE[1]) and _near(second, TRADE[0]))),
+            _slip(1, NU**2 * PHI / SIGMA**2,
+                  "Your variance has phi once. The noise is multiplied by phi, so its variance by phi squared."),
+            _slip(1, NU**2 / SIGMA**2, "That is the variance without ridge, at lam = 0. What does phi do to it?"),
+            _slip(1, NU * PHI / SIGMA, "That is the standard deviation at lam = 0.06. The variance is its square."),
+            _slip(1, NU**2 * PHI**2, NOT_DIVIDED),
+            _slip(1, NU**2 * PHI**2 / SIGMA, NOT_DIVIDED),
+            _slip(1, NU * PHI**2 / SIGMA**2, "Your variance has nu once. A variance is the square of a standard deviation."),
+            _slip(1, NU**2 * (1 - PHI)**2 / SIGMA**2,
+                  "Your variance has the factor 1 - phi, which belongs to the refused signal. What is the noise let in "
+                  "multiplied by?"),
+            _slip(0, (1 - PHI) * C, "That is the size of the bias: its square is asked for."),
+            _slip(0, (PHI - 1) * C, "That is the bias with its sign: its square is asked for."),
+            _slip(0, (1 - PHI)**2, "In your bias^2 the true coefficient is missing. How much signal is refused if c is larger?"),
+            _slip(0, (1 - PHI)**2 * C, "Your bias^2 has c once. The refused signal is squared as a whole."),
+            _slip(0, (1 - PHI) * C**2, "Your bias^2 has 1 - phi once. The refused signal is squared as a whole."),
+            _slip(0, (PHI * C)**2, "That is the square of what ridge keeps of the signal. The bias is what it refuses."),
+            _slip(0, TRADE[0] + TRADE[1], "Your first number is the sum. Asked for is bias^2 alone."),
+            _slip(1, TRADE[0] + TRADE[1], "Your second number is the sum. Asked for is the variance alone."),
+            _slip(2, 0.0, "No bias at all is not the best: at lam = 0 the sum is all variance. Compute it there and at a small "
+                          "lam."),
+            _slip(2, PRICE, "That is the lam of the first two numbers, and there the sum is larger than at lam = 0. Try other "
+                            "values."),
+            *(_slip(2, wrong, "lam stands beside sigma squared: is your lam made of squares?") for wrong in (NU / C, NU, SIGMA)),
+            _slip(2, NU**2, "That is nu squared, whatever c is. If c were 0, there would be nothing to learn: which lam "
+                            "would you want then?"),
+            _slip(2, NU**2 / C, "Your lam has c once. In the sum nu and c are both squared: does a square get lost on the way?"),
+            *(_slip(2, wrong, HOLDS_SIGMA)
+              for wrong in (NU**2 / SIGMA**2, NU / SIGMA, NU * SIGMA, SIGMA**2, (NU / SIGMA / C)**2)),
+            _slip(2, C**2 / NU**2, "That is the signal over the noise. More noise should call for more refusal: which way "
+                                   "round?"),
+            _slip(2, NU * SIGMA / C, "There bias^2 and variance are equal, and their sum is not smallest. Where is the "
+                                     "derivative of the sum zero?"),
+            *(_slip(2, wrong, "A factor 2 is off. Set the derivative of the sum to zero once more, and count the 2 of each term.")
+              for wrong in (2 * BEST, BEST / 2)),
+            _slip(2, TRADE[0] + TRADE[1], "That is the sum at lam = 0.06. The third number is a lam."),
+            _slip(2, NU**2 / (SIGMA**2 + BEST), "That is the smallest sum itself. The third number is the lam where it is "
+                                                "reached."),
+            _slip(2, PHI_BEST, "That is the filter factor at the best lam. The third number is that lam itself."),
+            _slip(2, PHI, "Your third number has the value of the filter factor at lam = 0.06. Compute the sum there: is it "
+                          "small?"),
+            _slip(0, (1 - PHI_BEST)**2 * C**2, f"That is bias^2 at the best lam. {AT_ANOTHER_LAM}"),
+            _slip(1, NU**2 * PHI_BEST**2 / SIGMA**2, f"That is the variance at the best lam. {AT_ANOTHER_LAM}"),
+            _slip(0, (PRICE / (SIGMA + PRICE))**2 * C**2, ONE_OVER_SIGMA_PLUS),
+            _slip(1, NU**2 / (SIGMA + PRICE)**2, ONE_OVER_SIGMA_PLUS),
+            Mistake((*TRADE[:2], 0.0045), "Your lam is near the best one and not within 20 % of it. Compute the sum at your lam "
+                                          "and at values 20 % above and below: which way does it fall?",
+                    shows=_told(lambda bias2, variance, lam: BEST / 2.5 < lam < BEST * 2.5
+                                and not BEST / 1.21 <= lam <= BEST * 1.21)),
         ),
-        holds=_trade_off_holds, reads=_three_numbers),
+        remarks=(
+            Remark((*TRADE[:2], 0.0058), "Your lam is near the best one; the sum is flat there. The zero of its derivative "
+                                         "gives the lam itself.", shows=_told(lambda bias2, variance, lam: abs(lam / BEST - 1) > 0.02)),
+        ),
+        holds=_trade_off_holds, reads=_numbers, tol=0.02),
 ]
