@@ -114,8 +114,8 @@ def judge(exercise, submission):
 
 
 def _judge(exercise, submission):
-    if _is_unfinished(submission):
-        return Verdict(NOT_ATTEMPTED, "Not attempted yet.")
+    if _is_unfinished(submission, exercise.answer):
+        return Verdict(NOT_ATTEMPTED, f"Not attempted yet{_open_parts(submission)}.")
     wants_function = callable(exercise.answer)
     if wants_function and not callable(submission):
         return Verdict(NOT_YET, f"Asked for is a function, {exercise.asks}; {_came(submission)} came. "
@@ -341,7 +341,7 @@ def _shows(sign, call, true):
     output = call.read_as(true.value)
     try:
         return call.error is None and bool(sign.shows(call.value if output is None else output, *true.fresh_args()))
-    except (TypeError, ValueError, IndexError):  # an output of another form does not show it
+    except (TypeError, ValueError, LookupError):  # an output of another form does not show it
         return False
 
 
@@ -359,10 +359,20 @@ class _Problem:
     hides_mistakes: bool = False  # True: say this even if the numbers would match a known mistake
 
 
-def _is_unfinished(value):
+def _is_unfinished(value, wanted=None):
+    """Whether there is nothing yet, or a ... in a row of values (or a None, where values that are not None are wanted)."""
     if any(value is u for u in UNFINISHED):
         return True
-    return isinstance(value, (tuple, list)) and any(v is ... for v in value)
+    none_too = isinstance(wanted, tuple) and not any(part is None for part in wanted)
+    return isinstance(value, (tuple, list)) and any(v is ... or none_too and v is None for v in value)
+
+
+def _open_parts(value):
+    """': part 3 and 4 of it are open' for a row of values of which some are there."""
+    if not isinstance(value, (tuple, list)):
+        return ""
+    parts = [str(k + 1) for k, v in enumerate(value) if v is ... or v is None]
+    return "" if len(parts) == len(value) else f": part {' and '.join(parts)} of it is open"
 
 
 def _unfinished_or_stopped(exercise, calls, truth):
@@ -456,7 +466,7 @@ def _generic_diagnosis(exercise, outputs, truth):
     if all(distance(y, c * t) <= exercise.tol and c != 0 for (y, t), c in zip(pairs, factors)):
         if np.allclose(factors, -1):
             return "Right size, opposite sign, on every instance. Which way round is your difference?"
-        if np.allclose(factors, factors[0]):
+        if np.allclose(factors, factors[0]) and abs(factors[0] - 1) > 1e-3:
             return (f"Your answer is {factors[0]:.4g} times what was asked, on every instance. "
                     "Which constant stands in the definition?")
         rows = [float(np.shape(true.args[0])[0]) if np.ndim(true.args[0]) else np.nan for true in truth]
@@ -477,7 +487,7 @@ def _generic_diagnosis(exercise, outputs, truth):
     if errors[0] <= exercise.tol:
         return ("Right on the example of the lesson and wrong on other instances"
                 f"{_on(exercise, truth[int(np.argmax(errors))])}. "
-                "Is something of the example fixed in your code, or does a slip not show there?")
+                "Is something of the example fixed in your code, does a loop end early, or does a slip not show there?")
     return None
 
 
@@ -545,7 +555,8 @@ def _describe(value):
 
 def _came(value):
     if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}" if value.ndim else "a number"
+        kind = " of complex numbers" if np.iscomplexobj(value) else ""
+        return f"an array{kind} of shape {value.shape}" if value.ndim else "a number"
     if isinstance(value, (bool, np.bool_)):
         return "True or False"
     if isinstance(value, (int, float, np.number)):
