@@ -1,12 +1,13 @@
 """Lesson 12, Newton-Krylov on a network: truncated CG, its outer loop, forcing terms, full circle, a fair race."""
 import copy
 import functools
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import data
-from ..checking import Exercise, Mistake
+from .. import checking, data
+from ..checking import Exercise, Mistake, Remark
 from ..krylov import steihaug
 from ..losses import LeastSquares
 from ..network import NetworkLoss
@@ -137,150 +138,214 @@ STEIHAUG_CASES = (
 
 
 # --------------------------------------------------------------------------------- E12.2: Newton-Krylov, assembled
-class TooManyProducts(RuntimeError):
-    """The budget was spent, most of it on products inside the steps."""
+@functools.cache
+def _fact(name):
+    """A kind of error: something that a Meter has seen in a run, and so true of the run, whatever its cause."""
+    return type(name, (RuntimeError,), {})
 
 
-class TooManySteps(RuntimeError):
-    """The budget was spent on steps, each of them cheap."""
+class Meter:
+    """A loss that watches whoever minimizes it, and ends a run by a _fact.
 
+    A round begins with products, at theta = `at`; its trial is the first value asked for after them.
+    At the end |g|/|g0| must be from `leaves` to `reaches`, and the loss not above `lowest`.
+    """
 
-class NoProducts(RuntimeError):
-    """The budget was spent, and no product was ever asked for."""
+    def __init__(self, name, loss, tol, maxiter, reaches=1e-6, leaves=0.0, lowest=np.inf, budget=5000):
+        self.name, self.loss, self.tol, self.maxiter, self.budget = name, loss, tol, maxiter, budget
+        self.reaches, self.leaves, self.lowest = reaches, leaves, lowest
+        self.at, self.norms, self.points, self.trials, self.visited = None, [], [], [], []
+        self.last_call, self.spent, self.products, self.rounds = None, 0.0, 0, 0
 
+    def fun(self, x):
+        x = np.array(x, float)
+        f = self.loss.fun(x)
+        if self._pay("value", 0.43) == "product":
+            self.trials.append((x - self.at, f - self.f))
+        return f
 
-class Metered:
-    """A loss that stops working when `budget` gradients are spent: 3 for a product (2 for a ggnp), 0.43 for a value."""
+    def grad(self, x):
+        x = np.array(x, float)
+        g = self.loss.grad(x)
+        self._pay("gradient", 1)
+        if x.tobytes() not in self.points:
+            self.points.append(x.tobytes())
+            self.norms.append(norm(g))
+            self.trials = []
+        if len(self.norms) > 5 and self.products == 0:
+            raise _fact("NoProducts")(f"{len(self.norms)} gradients were asked for, and no product Hv")
+        if len(self.norms) > 2 * self.maxiter + 2:
+            raise _fact("PastMaxiter")(f"maxiter is {self.maxiter}, and theta number {len(self.norms)} was reached")
+        if any(size <= self.tol * self.norms[0] for size in self.norms[:-3]):
+            raise _fact("PastTolerance")(f"||g|| was below {self.tol:g} of its start already, three thetas ago")
+        return g
 
-    def __init__(self, name, loss, budget, lowest=np.inf):
-        self.name = name
-        self.loss, self.budget, self.lowest, self.spent, self.steps, self.products = loss, budget, lowest, 0.0, 0, 0
+    def hessp(self, x, v):
+        return self._product(self.loss.hessp, 3, x, v)
 
-    def _pay(self, price):
+    def ggnp(self, x, v):
+        return self._product(self.loss.ggnp, 2, x, v)
+
+    def _product(self, product, price, x, v):
+        x, v = np.array(x, float), np.asarray(v, float)
+        self.products += 1
+        if self._pay("product", price) != "product":
+            self._begin_round()
+        if self.at is None or not np.array_equal(x, self.at):
+            self._move(x)
+        return product(x, v)
+
+    def _begin_round(self):
+        self.rounds += 1
+        if self.rounds > 2 * self.maxiter + 2:
+            raise _fact("PastMaxiter")(f"maxiter is {self.maxiter}, and round {self.rounds} was begun")
+        if len(self.trials) >= 20:
+            raise self._refused()
+
+    def _move(self, x):
+        f = self.loss.fun(x)
+        if x.tobytes() not in self.points:
+            raise _fact("NoGradient")("products were asked for at a theta where the gradient never was")
+        if self.at is not None and f > self.f + 1e-10 * abs(self.f):
+            raise _fact("UphillStep")(f"a step was taken on which the loss rises from {self.f:.4g} to {f:.4g}")
+        self.visited.append(self.points.index(x.tobytes()))
+        self.at, self.f, self.trials = x, f, []
+
+    def _refused(self):
+        """Twenty trials from one theta, all refused: what they have in common."""
+        (p, change), g = self.trials[0], self.loss.grad(self.at)
+        promise = g @ p + p @ self.loss.hessp(self.at, p) / 2
+        if all(np.allclose(other, p, rtol=1e-9, atol=0) for other, _ in self.trials):
+            return _fact("SameStep")("the same step was tried and refused 20 times in a row")
+        if all(abs(rise) <= 1e-10 * abs(self.f) for _, rise in self.trials):
+            return _fact("BelowRounding")("20 steps were refused whose change of the loss is below its rounding")
+        if g @ p > 0:
+            return _fact("PointsUphill")("20 steps were refused, the first of which points uphill: g'p > 0")
+        if change < 0.25 * promise < 0:
+            return _fact("GoodStepRefused")("20 steps were refused, and the first one had rho above 1/4")
+        return _fact("Refused")("20 steps in a row were refused")
+
+    def _pay(self, call, price):
+        """Notes a call and its price in gradients; returns what was called before it."""
+        if self.last_call is None:
+            _needs_names(_function_on_trial())
         self.spent += price
         if self.spent > self.budget:
-            kind = TooManyProducts if self.products > 12 * max(self.steps, 1) else TooManySteps
-            kind = kind if self.products else NoProducts
-            raise kind(f"{self.budget} gradient-equivalents were spent, on {self.steps} gradients and "
-                       f"{self.products} products, and |g| was not small yet")
+            raise _fact("Overspent")(f"{self.products} products were not enough: ||g|| is at "
+                                     f"{min(self.norms) / self.norms[0]:.1e} of its start")
+        before, self.last_call = self.last_call, call
+        return before
+
+
+def _function_on_trial():
+    """The function that checking._call is calling now, or None."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not checking._call.__code__:
+        frame = frame.f_back
+    return frame and frame.f_locals["answer"]
+
+
+def _needs_names(function):
+    """Later cells pass tol, forcing and maxiter by name."""
+    try:
+        inspect.signature(function or _newton_krylov).bind(0, 0, tol=0, forcing=0, maxiter=0)
+    except TypeError as err:
+        raise _fact("OtherNames")("it cannot be called with tol=, forcing= and maxiter= by name") from err
+
+
+class Forcing:
+    """A forcing term that compares its arguments with the gradients so far."""
+
+    def __init__(self, meter, rule):
+        self.meter, self.rule = meter, rule
+
+    def _place(self, size):
+        return max((k for k, known in enumerate(self.meter.norms) if abs(known - size) <= 1e-5 * known), default=None)
+
+    def __call__(self, now, before):
+        if not np.isfinite(now):
+            raise _fact("NanStep")("a step was taken to where the gradient is nan")
+        came, k, j = f"forcing came with now = {now:.4g}, before = {before:.4g}", self._place(now), self._place(before)
+        if k is None or j is None:
+            raise _fact("OtherForcing")(f"{came}, and not both are norms of gradients so far")
+        if k < j:
+            raise _fact("SwappedForcing")(f"{came}, and the first is the older")
+        if any(j < i < k for i in self.meter.visited):
+            raise _fact("StaleForcing")(f"{came}, and the second is from an earlier theta")
+        return self.rule(now, before)
+
+
+class Separable:
+    """A sum of functions of one variable each, given by triples (f, f', f'')."""
+
+    def __init__(self, *terms):
+        self.terms = terms
+
+    def _each(self, which, x):
+        return np.array([float(term[which](t)) for term, t in zip(self.terms, x)])
 
     def fun(self, x):
-        self._pay(0.43)
-        return self.loss.fun(np.asarray(x, float))
+        return float(np.sum(self._each(0, x)))
 
     def grad(self, x):
-        self.steps += 1
-        self._pay(1)
-        return self.loss.grad(np.asarray(x, float))
+        return self._each(1, x)
 
     def hessp(self, x, v):
-        self.products += 1
-        self._pay(3)
-        return self.loss.hessp(np.asarray(x, float), np.asarray(v, float))
-
-    def ggnp(self, x, v):
-        self.products += 1
-        self._pay(2)
-        return self.loss.ggnp(np.asarray(x, float), np.asarray(v, float))
-
-
-class Saddle:
-    """1/2 x^2 - 1/2 y^2 + 1/4 y^4 of lesson 10: minimizers (0, 1) and (0, -1), a saddle at 0."""
-
-    def fun(self, x):
-        return x[0]**2 / 2 - x[1]**2 / 2 + x[1]**4 / 4
-
-    def grad(self, x):
-        return np.array([x[0], x[1]**3 - x[1]])
-
-    def hessp(self, x, v):
-        return np.array([v[0], (3 * x[1]**2 - 1) * v[1]])
+        return self._each(2, x) * v
 
     def ggnp(self, x, v):  # |curvature|, for want of residuals
-        return np.array([v[0], abs(3 * x[1]**2 - 1) * v[1]])
+        return np.abs(self._each(2, x)) * v
 
 
-class Rosenbrock:
-    """1/2 (10 (y - x^2))^2 + 1/2 (1 - x)^2: a curved valley, its minimizer (1, 1)."""
-
-    def fun(self, x):
-        return 50 * (x[1] - x[0]**2)**2 + (1 - x[0])**2 / 2
-
-    def _jacobian(self, x):
-        return np.array([[-20 * x[0], 10], [-1, 0]])
-
-    def grad(self, x):
-        return self._jacobian(x).T @ np.array([10 * (x[1] - x[0]**2), 1 - x[0]])
-
-    def hessp(self, x, v):
-        return self.ggnp(x, v) + np.array([-200 * (x[1] - x[0]**2) * v[0], 0])
-
-    def ggnp(self, x, v):
-        J = self._jacobian(x)
-        return J.T @ (J @ v)
+SQUARE = (lambda t: t**2 / 2, lambda t: t, lambda t: 1)
+HILL = (lambda t: t**4 / 4 - t**2 / 2, lambda t: t**3 - t, lambda t: 3 * t**2 - 1)               # of lesson 10
+TINY_QUARTIC = (lambda t: 1e-6 * t**4 / 4, lambda t: 1e-6 * t**3, lambda t: 3e-6 * t**2)
+LOG_COSH = (lambda t: np.logaddexp(t, -t) - np.log(2), np.tanh, lambda t: 1 - np.tanh(t)**2)   # flat far out
+BARRIER = (lambda t: t - np.log(t) if t > 0 else np.nan, lambda t: 1 - 1 / t if t > 0 else np.nan,
+           lambda t: 1 / t**2 if t > 0 else np.nan)
+MIRROR = (lambda t: (t**2 + 4e-6)**0.75, lambda t: 1.5 * t * (t**2 + 4e-6)**-0.25,             # Newton: from t to about -t
+          lambda t: 1.5 * (t**2 / 2 + 4e-6) * (t**2 + 4e-6)**-1.25)
 
 
-class LogCosh:
-    """The sum of log cosh (x_i - i): flat far out, where pure Newton overshoots (lesson 10)."""
-
-    def fun(self, x):
-        z = abs(x - np.arange(len(x)))
-        return np.sum(z + np.log1p(np.exp(-2 * z)) - np.log(2))
-
-    def grad(self, x):
-        return np.tanh(x - np.arange(len(x)))
-
-    def hessp(self, x, v):
-        return (1 - self.grad(x)**2) * v
-
-    ggnp = hessp
+def _on_plateau(t):
+    return 1 / (1 + np.exp(np.clip(40 * (t + 0.5), -500, 500)))
 
 
-class Cliff:
-    """A kink at x = 0, rounded; left of x = -1/2 it stands on a plateau of height 8. Minimizer (about 0, 0)."""
-
-    def _parts(self, x):
-        return np.sqrt(x[0]**2 + 0.01), 1 / (1 + np.exp(np.clip(40 * (x[0] + 0.5), -500, 500)))
-
-    def fun(self, x):
-        root, s = self._parts(x)
-        return root + 8 * s + x[1]**2 / 2
-
-    def grad(self, x):
-        root, s = self._parts(x)
-        return np.array([x[0] / root - 320 * s * (1 - s), x[1]])
-
-    def hessp(self, x, v):
-        root, s = self._parts(x)
-        return np.array([(0.01 / root**3 + 12800 * s * (1 - s) * (1 - 2 * s)) * v[0], v[1]])
-
-    ggnp = hessp
+CLIFF = (lambda t: np.sqrt(t**2 + 0.01) + 8 * _on_plateau(t),                                   # a kink, a plateau to its left
+         lambda t: t / np.sqrt(t**2 + 0.01) - 320 * _on_plateau(t) * (1 - _on_plateau(t)),
+         lambda t: 0.01 / (t**2 + 0.01)**1.5 + 12800 * _on_plateau(t) * (1 - _on_plateau(t)) * (1 - 2 * _on_plateau(t)))
 
 
 def _forcing(now, before):
     return min(0.5, 0.9 * (now / before)**2)
 
 
-def _outer(product="hessp", forcing=_forcing, solve=_steihaug, accept=1e-4, grows=True, shrinks=True, sign=1,
-           stop_at_rejection=False, radius=1.0, ratio=lambda fall, model: fall / model):
-    """Newton-Krylov with one part replaced."""
-    def answer(loss, theta0, tol=1e-8, forcing=forcing, maxiter=300):
+def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before), solve=_steihaug, radius=1.0, grow=2.0,
+           bad=lambda rho: not rho >= 0.25,
+           shrink=lambda p, delta: norm(p) / 4, takes=lambda rho: rho > 1e-4, ratio=lambda fall, model: fall / model, noise=1e-14,
+           goal=lambda tol, size: tol * size, most=lambda maxiter: maxiter, sign=1, old=(), stop_at_rejection=False):
+    """Newton-Krylov with one part replaced; `old` names what stays behind when theta moves."""
+    def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
         theta, delta = np.array(theta0, float), radius
-        f, g = loss.fun(theta), loss.grad(theta)
-        last, goal = norm(g), tol * norm(g)
-        for _ in range(maxiter):
-            if norm(g) <= goal:
+        f, g, first = loss.fun(theta), loss.grad(theta), theta
+        last = size = norm(g)
+        end = goal(tol, size)
+        for _ in range(most(maxiter)):
+            if size <= end:
                 break
-            p, model, stop = solve(functools.partial(getattr(loss, product), theta), g, delta, forcing(norm(g), last))
-            f_new, noise = loss.fun(theta + sign * p), 1e-14 * abs(f)
-            rho = ratio(f_new - f - noise, model - noise)
-            if rho < 0.25 and shrinks:
-                delta = norm(p) / 4
-            elif rho > 0.75 and grows and stop != "tolerance":
-                delta = 2 * delta
-            if rho > accept:
-                theta, f, last = theta + sign * p, f_new, norm(g)
-                g = loss.grad(theta)
+            center = first if "H" in old else theta
+            p, model, stop = solve(functools.partial(getattr(loss, product), center), g, delta, eta(forcing, size, last))
+            f_new, unit = loss.fun(theta + sign * p), noise * abs(f)
+            rho = ratio(f_new - f - unit, model - unit)
+            if bad(rho):
+                delta = shrink(p, delta)
+            elif rho > 0.75 and stop != "tolerance":
+                delta = grow * delta
+            if takes(rho):
+                theta = theta + sign * p
+                f, last = (f if "f" in old else f_new), (last if "before" in old else size)
+                g = g if "g" in old else loss.grad(theta)
+                size = norm(g)
             elif stop_at_rejection:
                 break
         return theta
@@ -291,32 +356,33 @@ _newton_krylov = _outer()
 
 
 def _stops_at_noise(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
-    """The other cure: to end where the loss cannot measure what the model promises."""
+    """The other cure: to end where the loss cannot measure what the model promises. And another rule for the radius."""
     theta, delta = np.array(theta0, float), 0.5
     f, g = loss.fun(theta), loss.grad(theta)
-    goal = tol * norm(g)
-    while norm(g) > goal:
-        s = steihaug(functools.partial(loss.hessp, theta), g, delta, min(0.5, np.sqrt(norm(g))), maxiter=10 * len(g))
-        f_new = loss.fun(theta + s.x)
-        if -s.model <= 1e-15 * abs(f):
+    sizes = [norm(g)]
+    for _ in range(maxiter):
+        s = steihaug(functools.partial(loss.hessp, theta), g, delta, (forcing or _forcing)(sizes[-1], sizes[-2:][0]), 10 * len(g))
+        if sizes[-1] <= tol * sizes[0] or -s.model <= 1e-15 * abs(f):
             break
-        rho = (f - f_new) / -s.model
-        delta = delta / 2 if rho < 0.1 else 3 * delta if rho > 0.9 else delta
+        rho = (f - loss.fun(theta + s.x)) / -s.model
+        delta = 3 * delta if rho > 0.9 else delta if rho > 0.1 else delta / 2
         if rho > 0:
-            theta, f, g = theta + s.x, f_new, loss.grad(theta + s.x)
+            theta = theta + s.x
+            f, g = loss.fun(theta), loss.grad(theta)
+            sizes.append(norm(g))
     return theta
 
 
-def _line_search(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
+def _line_search(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
     """Newton-CG with a line search; at negative curvature it keeps what CG has, or takes the direction itself."""
     theta = np.array(theta0, float)
     f, g = loss.fun(theta), loss.grad(theta)
-    goal = tol * norm(g)
+    first = last = norm(g)
     for _ in range(maxiter):
-        if norm(g) <= goal:
+        if norm(g) <= tol * first:
             break
-        p, r, d = 0 * g, 1 * g, -g
-        while norm(r) > min(0.5, np.sqrt(norm(g))) * norm(g):
+        p, r, d, eta = 0 * g, 1 * g, -g, forcing(norm(g), last)
+        while norm(r) > eta * norm(g):
             Hd = loss.hessp(theta, d)
             if d @ Hd <= 0:
                 p = p if np.any(p) else d / norm(d)
@@ -324,12 +390,11 @@ def _line_search(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
             a = (r @ r) / (d @ Hd)
             p, new = p + a * d, r + a * Hd
             d, r = -new + (new @ new) / (r @ r) * d, new
-        t, f_new = 1.0, loss.fun(theta + p)
-        while f_new > f + 1e-4 * t * (g @ p) + 1e-14 * abs(f) and t > 1e-12:
+        t = 1.0
+        while not loss.fun(theta + t * p) <= f + 1e-4 * t * (g @ p) + 1e-14 * abs(f) and t > 1e-12:
             t /= 2
-            f_new = loss.fun(theta + t * p)
-        theta, f = theta + t * p, f_new
-        g = loss.grad(theta)
+        theta, last = theta + t * p, norm(g)
+        f, g = loss.fun(theta), loss.grad(theta)
     return theta
 
 
@@ -343,67 +408,98 @@ def _one_product(hv, g, delta, tol):
     return _truncated(at_most=1)(hv, g, delta, tol)
 
 
-def _is_minimizer(theta, loss, theta0):
-    g0, g = norm(loss.loss.grad(theta0)), norm(loss.loss.grad(theta))
-    return bool(g <= 1e-6 * g0 and loss.loss.fun(theta) <= min(loss.lowest, loss.loss.fun(theta0)))
-
-
-def _where_it_ended(theta, loss, theta0):
-    g0, g = norm(loss.loss.grad(theta0)), norm(loss.loss.grad(theta))
-    if not np.all(np.isfinite([g, loss.loss.fun(theta)])):
-        return "On one of the losses your theta is so far out that the loss overflows. Which steps should be refused?"
-    if g <= 1e-6 * g0:
-        return (f"On a loss with {len(theta0)} unknowns you ended at a stationary point of value {loss.loss.fun(theta):.4g}, "
-                "which is no minimizer. What do you do where d'Hd <= 0?")
-    return (f"On a loss with {len(theta0)} unknowns the gradient norm at your theta is {g / g0:.1e} of the initial one. "
-            "Print rho, delta and |g| at each outer iteration.")
-
-
-def _diabetes_network(seed):
-    patients = data.diabetes()
-    X, y = patients.X[patients.train] * np.sqrt(442), patients.y[patients.train]
-    net = NetworkLoss([10, 5, 1], X, (y - y.mean()) / y.std(), loss="squared", l2=0.01)
-    return Metered(f"network {seed}", net, 1700), net.init(seed)
-
-
-def _far_quadratic():
-    rng = np.random.default_rng(4)
-    A = rng.standard_normal((30, 6))
-    return Metered("far", LeastSquares(A, A @ (2e4 * rng.standard_normal(6)) + rng.standard_normal(30)), 300), np.zeros(6)
-
-
-NETWORK_CASES = (
-    _diabetes_network(0), _diabetes_network(1), _far_quadratic(),
-    (Metered("saddle", Saddle(), 300, -0.2499), np.array([1.0, 0.3])),
-    (Metered("valley", Rosenbrock(), 800), np.array([-1.2, 1.0])),
-    (Metered("flat", LogCosh(), 600), np.array([5.0, -4, 9, 3])),
-    (Metered("cliff", Cliff(), 400, 0.11), np.array([7.0, 1])),
-)
-
-
-def _at_the_saddle(out, loss, theta0):
-    return not isinstance(loss.loss, Saddle) or np.size(out) == 2 and norm(np.ravel(out)) < 1e-2
-
-
-def _not_moved(out, loss, theta0):
-    return np.size(out) == np.size(theta0) and np.allclose(np.ravel(out), theta0)
-
-
-@_remembered(lambda loss, theta0, *rest: loss.name)
-def _answer_to_E12_2(loss, theta0):
-    return _newton_krylov(loss, theta0)
-
-
-@_remembered(lambda loss, theta0, *rest: loss.name)
-def _descent_only(loss, theta0):
+def _descent_only(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
     theta = np.array(theta0, float)
-    for _ in range(10_000):
+    for _ in range(maxiter):
         theta = theta - 0.01 * loss.grad(theta)
     return theta
 
 
+def _renamed(loss, theta0, gtol=1e-8, eta=_forcing, n=300):
+    _needs_names(_renamed)
+
+
+def _is_minimizer(theta, meter, theta0, *options):
+    loss = meter.loss
+    g0, g, f = norm(loss.grad(theta0)), norm(loss.grad(theta)), loss.fun(theta)
+    return bool(meter.leaves * g0 <= g <= meter.reaches * g0 and f <= min(meter.lowest, loss.fun(theta0)))
+
+
+def _where_it_ended(theta, meter, theta0, tol=1e-8, forcing=None, maxiter=300):
+    loss, where = meter.loss, f"On {meter.name}, with tol = {meter.tol:g} and maxiter = {meter.maxiter},"
+    g0, g, f = norm(loss.grad(theta0)), norm(loss.grad(theta)), loss.fun(theta)
+    if not np.all(np.isfinite([g, f])):
+        return f"{where} the loss is {f:.3g} at your theta. Print rho at each round: what does your code do where it is nan or inf?"
+    if f > loss.fun(theta0):
+        return f"{where} the loss is higher at your theta than at theta0. Print rho and f at each round."
+    if g > meter.reaches * g0:
+        return f"{where} ||g|| went down to {g / g0:.1e} of its start, and that is not enough. Print rho, delta and ||g|| at each round."
+    if g < meter.leaves * g0:
+        return f"{where} ||g|| went down to {g / g0:.1e} of its start, further than was asked. What ends steihaug there?"
+    return f"{where} you ended at a stationary point that is no minimizer, of value {f:.4g}. What do you do where d'Hd <= 0?"
+
+
+def _case(name, loss, theta0, tol=1e-8, rule=_forcing, maxiter=100, default=False, **wanted):
+    """An instance of E12.2. default: without the arguments that have a default."""
+    meter = Meter(name, loss, tol, maxiter, **wanted)
+    return (meter, np.array(theta0, float)) + (() if default else (tol, Forcing(meter, rule), maxiter))
+
+
+def _patients_network():
+    patients = data.diabetes()
+    X, y = patients.X[patients.train] * np.sqrt(442), patients.y[patients.train]
+    return NetworkLoss([10, 5, 1], X, (y - y.mean()) / y.std(), loss="squared", l2=0.01)
+
+
+def _least_squares(seed, size, noise):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((30, 6))
+    return LeastSquares(A, A @ (size * rng.standard_normal(6)) + noise * rng.standard_normal(30))
+
+
+NETWORK, QUADRATIC = _patients_network(), _least_squares(4, 0.005, 0.005)
+NETWORK_CASES = (
+    _case("linear least squares, forcing 1e-12", QUADRATIC, np.zeros(6), rule=lambda now, before: 1e-12, maxiter=1),
+    _case("linear least squares, forcing 0.5", QUADRATIC, np.zeros(6), rule=lambda now, before: 0.5, maxiter=1,
+          reaches=0.5, leaves=1e-3),
+    _case("linear least squares from far away", _least_squares(4, 2e4, 1), np.zeros(6)),
+    _case("linear least squares with a large residual", _least_squares(5, 0.1, 1e3), np.zeros(6), 1e-10,
+          rule=lambda now, before: 0.5, maxiter=200, reaches=1e-4),
+    _case("a network of 61 weights", NETWORK, NETWORK.init(0)),
+    _case("the network from another start", NETWORK, NETWORK.init(1), 1e-2, reaches=1e-2),
+    _case("the network once more", NETWORK, NETWORK.init(1), maxiter=3, reaches=np.inf),
+    _case("a small quartic", Separable(TINY_QUARTIC, TINY_QUARTIC), [3, 1]),
+    _case("the saddle of lesson 10", Separable(SQUARE, HILL), [1, 0.3], lowest=-0.2499),
+    _case("a sum of log cosh", Separable(*4 * [LOG_COSH]), [5, -5, 7, 0.5], maxiter=300, default=True),
+    _case("a kink beside a cliff", Separable(CLIFF, SQUARE), [7, 1], lowest=0.11),
+    _case("a loss that mirrors Newton's steps", Separable(MIRROR, SQUARE), [0.4, 0.3]),
+    _case("x - log x, nan where x <= 0,", Separable(BARRIER, SQUARE), [5, 1], reaches=np.inf),
+)
+
+
+_once_a_case = _remembered(lambda meter, *rest: meter.name)
+
+
 def _slip(**parts):
-    return _remembered(lambda loss, theta0, *rest: loss.name)(_outer(**parts))
+    return _once_a_case(_outer(**parts))
+
+
+_right = _slip()
+
+
+def _on_one(slip, says, *cases):
+    """For each of the cases a mistake that is made only there: so `says` is said of whoever does there what the slip does."""
+    slip = _once_a_case(slip)
+
+    def made_on(name):
+        def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
+            return (slip if loss.name == name else _right)(loss, theta0, tol, forcing, maxiter)
+        return answer
+    return tuple(Mistake(made_on(NETWORK_CASES[k][0].name), says) for k in cases)
+
+
+def _stays_at_nan(out, meter, theta0, *options):
+    return "nan" in meter.name and norm(meter.loss.grad(out)) > 1e-6 * norm(meter.loss.grad(theta0))
 
 
 # ------------------------------------------------------------------------------------------ E12.3: forcing terms
@@ -658,36 +754,78 @@ EXERCISES = [
         id="E12.2", kind="I", minutes=15,
         asks="newton_krylov(loss, theta0, tol, forcing, maxiter) -> theta, shape (n,)",
         hint="Print rho, delta and ||g|| at each outer iteration, and go through the five steps of the recipe.",
-        answer=_answer_to_E12_2, holds=_is_minimizer, diagnose=_where_it_ended,
-        instances=NETWORK_CASES, seconds=20.0,
-        accepts=(_stops_at_noise, _line_search, lambda loss, start, **options: list(_newton_krylov(loss, start)),
-                 lambda loss, theta0: _newton_krylov(loss, theta0)[:, None]),
+        answer=_right, holds=_is_minimizer, diagnose=_where_it_ended, instances=NETWORK_CASES, seconds=20.0,
+        accepts=(_stops_at_noise, _line_search, _outer(shrink=lambda p, delta: delta / 2, takes=lambda rho: rho > 0),
+                 _outer(solve=_lower_root, radius=0.1, grow=3.0),
+                 lambda loss, start, tol=1e-8, forcing=_forcing, maxiter=300, **options: list(_newton_krylov(
+                     loss, start, tol, forcing, maxiter)),
+                 lambda loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300: np.float32(_newton_krylov(
+                     loss, theta0, tol, forcing, maxiter))[:, None]),
+        remarks=(Remark(_slip(bad=lambda rho: rho < 0.25),
+                        "On x - log x, which is nan where x <= 0, you do not reach the minimizer. Is your radius made smaller where "
+                        "rho is nan?", shows=_stays_at_nan),),
         mistakes=(
-            Mistake(_slip(forcing=lambda now, before: 1e-10),
-                    "This solves the early systems to ten digits, and the quadratic is wrong there anyway. The forcing term "
-                    "sets the tolerance of each step."),
-            Mistake(_slip(grows=False),
-                    "Your radius never grows: count the exits, almost every step of a far start ends at the boundary."),
-            Mistake(_slip(shrinks=False),
-                    "After a rejected step your radius stays as it is, so the same step is tried for ever. Shrink it."),
-            Mistake(_slip(accept=-np.inf),
-                    "You take every step, also where the loss rises. Where rho is negative, stay where you are."),
-            Mistake(_slip(product="ggnp"),
-                    "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is missing from G?"),
-            Mistake(_slip(solve=_full_newton, accept=-np.inf),
-                    "Here p is the full Newton step, with no radius, and every step is taken. Let your steihaug compute it, and rho judge it."),
+            *_on_one(_renamed, "Later cells call your function with tol=, forcing= and maxiter=. Keep the names of its arguments.", 0),
+            *_on_one(_descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute the step from "
+                                    "products.", 2, 4),
+            *_on_one(_outer(takes=lambda rho: True),
+                     "You take a step on which the loss rises. Print rho at each round, beside the loss before and after it: where rho "
+                     "is negative, stay where you are.", 4, 5, 8, 9, 10),
+            *_on_one(_outer(old=("g",)),
+                     "You ask for products at a theta where you did not ask for the gradient. Which of theta, f and g change when a "
+                     "step is taken, and in which order?", 2, 4),
+            *_on_one(_outer(most=lambda maxiter: 10**4), "You go on after maxiter rounds. Count the rounds, the refused ones too.", 1, 6),
+            *_on_one(_outer(goal=lambda tol, size: 1e-8 * size),
+                     "You go on after ||g|| has reached tol times its start. With which number does your loop compare it?", 5),
+            *_on_one(_outer(goal=lambda tol, size: tol),
+                     "On a loss of small values you stop where ||g|| is below tol itself. Asked for is tol times ||g|| at theta0.", 7),
+            *_on_one(_outer(eta=lambda forcing, now, before: forcing(before, now)),
+                     "You call forcing with the older gradient norm first. Asked for is forcing(now, before).", 2, 4, 7),
+            *_on_one(_outer(old=("before",)),
+                     "The second argument of your forcing comes from an old theta. Update it whenever theta moves.", 2, 4, 7),
+            *_on_one(_outer(eta=lambda forcing, now, before: forcing(now**2, before**2)),
+                     "Your forcing does not get the norms of two gradients. Asked for are the 2-norms at this theta and at the one "
+                     "before it.", 2, 4, 7),
+            *_on_one(_outer(eta=lambda forcing, now, before: 0.5),
+                     "On a quadratic with a forcing term of 1e-12 you end where one of 0.5 ends. Which number does your steihaug get "
+                     "as tol?", 0),
+            *_on_one(_outer(eta=lambda forcing, now, before: 1e-12),
+                     "On a quadratic with a forcing term of 0.5 you solve to the last digit. Far from the solution that is wasted: "
+                     "which number does your steihaug get as tol?", 1),
+            *_on_one(_outer(shrink=lambda p, delta: delta),
+                     "You try a step again that was just refused, and it is refused again. Print p and delta: what should change after "
+                     "a refusal?", 4, 5, 8, 9, 10, 11, 12),
+            *_on_one(_outer(sign=-1),
+                     "The steps that you try point uphill, g'p > 0, and all are refused. The p of steihaug points downhill: what do "
+                     "you do with it?", 2, 4, 8),
+            *_on_one(_outer(ratio=lambda fall, model: -fall / model),
+                     "You refuse a step that brings more than a quarter of what the model promised, and all after it. Both f(theta + p) "
+                     "- f(theta) and q are negative for a good step: print them beside rho.", 4, 8, 9, 10),
+            *_on_one(_outer(noise=0),
+                     "You refuse step after step whose fall is below the rounding of the loss, so the loop ends only with maxiter. "
+                     "What is your rho where both falls are smaller than epsilon?", 3),
+            *_on_one(_outer(takes=lambda rho: not rho <= 1e-4),
+                     "You take a step to where the loss is nan. Each comparison with nan is False: which branch of your code does a rho "
+                     "of nan take?", 12),
+            *_on_one(_outer(ratio=lambda fall, model: model / fall),
+                     "You take steps that bring a millionth of what the model promised, one after the other. Is your rho large or small "
+                     "there?", 11),
+            *_on_one(_outer(grow=1.0),
+                     "On a quadratic whose minimizer is far away all your steps have length 1. When should the radius grow?", 2),
+            *_on_one(_outer(old=("H",)), "All your products are taken at theta0. H belongs to the present theta: what is the first "
+                                         "argument of hessp?", 4, 7),
+            *_on_one(_outer(product="ggnp"),
+                     "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is missing from G?", 4),
+            Mistake(_slip(solve=_full_newton, takes=lambda rho: True),
+                    "Here p is the full Newton step, with no radius, and every step is taken. Let your steihaug compute it, and rho "
+                    "judge it."),
             Mistake(_slip(solve=_one_product),
                     "Each step uses one product: that is gradient descent with a curvature-chosen step. Let the forcing term "
                     "decide when to stop."),
-            Mistake(_descent_only, "Your function never asks for a product with H: that is gradient descent. Let steihaug "
-                                   "compute the step."),
-            Mistake(_slip(stop_at_rejection=True),
-                    "You stop at the first rejected step. A rejection says that the radius was too large, not that you have "
-                    "arrived."),
-            Mistake(_slip(sign=-1), "You subtract p. The step already points downhill: the model was minimized over p."),
-            Mistake(_slip(ratio=lambda fall, model: -fall / model),
-                    "Your rho has the wrong sign: both the fall of the loss and the model value are negative for a good step."),
-            Mistake(_remembered(lambda loss, theta0, *rest: loss.name)(lambda loss, theta0: np.array(theta0, float)),
+            *_on_one(_outer(stop_at_rejection=True),
+                     "You stop at the first rejected step. A rejection says that the radius was too large, not that you have "
+                     "arrived.", 4, 8, 9, 10),
+            Mistake(_once_a_case(lambda loss, theta0, tol=1e-8, forcing=None, maxiter=300: np.array(theta0, float)),
                     "You returned the initial theta. Is the new theta kept when a step is accepted?"),
         )),
     Exercise(
