@@ -16,13 +16,24 @@ from ..trace import Trace
 norm = np.linalg.norm
 
 
+@functools.cache
+def _fact(name):
+    """A kind of error: something that was seen in a run, and so is true of the run, whatever its cause."""
+    return type(name, (RuntimeError,), {})
+
+
 class Product:
     """v -> Hv of a matrix that the caller does not see."""
 
     def __init__(self, matrix):
-        self._matrix = np.asarray(matrix, float)
+        self._matrix, self._calls = np.asarray(matrix, float), 0
 
     def __call__(self, v):
+        self._calls += 1
+        if not np.all(np.isfinite(np.asarray(v, float))):
+            raise _fact("NotFinite")("hv was called with a vector that is not finite")
+        if self._calls > 50 * len(self._matrix):
+            raise _fact("TooManyProducts")(f"it asked for {self._calls} products, with {len(self._matrix)} unknowns")
         return self._matrix @ np.asarray(v, float)
 
 
@@ -52,28 +63,40 @@ def _step_to_edge(p, d, delta, backwards=False):
     return ((-root if backwards else root) - p @ d) / (d @ d)
 
 
+def _in_place(r, new):
+    r[...] = new
+    return r
+
+
 def _truncated(bent="edge", left="edge", relative=True, heeds_radius=True, backwards=False, at_most=None, model=None,
-               turn=lambda new, r: (new @ new) / (r @ r)):
+               turn=lambda new, r: (new @ new) / (r @ r), bends=lambda curvature: curvature <= 0, boundary_first=False,
+               update=lambda r, new: new):
     """Steihaug's method with one part replaced. bent, left: where it ends at d'Hd <= 0, and outside the region."""
     def answer(hv, g, delta, tol):
-        p, r, d, stop, k = 0.0 * g, 1.0 * g, -g, "tolerance", 0
+        p, r, d, stop, k = 0.0 * g, (g if update is _in_place else 1.0 * g), -g, "tolerance", 0
         while norm(r) > tol * (norm(g) if relative else 1) and k < (at_most or 10 * len(g)):
             Hd = hv(d)
             curvature, edge, k = d @ Hd, _step_to_edge(p, d, delta, backwards), k + 1
-            step = (r @ r) / curvature
-            bends = curvature <= 0 and bent != "ignored"
-            leaves = heeds_radius and norm(p + step * d) >= delta
-            if bends or leaves:
-                stop, how = ("negative curvature", bent) if bends else ("boundary", left)
+            with np.errstate(all="ignore"):
+                step = (r @ r) / curvature
+                leaving = heeds_radius and norm(p + step * d) >= delta
+            bending = bends(curvature) and bent != "ignored"
+            if bending or leaving:
+                bending = bending and not (boundary_first and leaving)
+                stop, how = ("negative curvature", bent) if bending else ("boundary", left)
                 if how == "edge":
-                    p, r = p + edge * d, r + edge * Hd
+                    p, r = p + edge * d, update(r, r + edge * Hd)
+                elif how == "r stays":
+                    p = p + edge * d
+                elif how == "along d":
+                    p = delta * d / norm(d)
                 elif how == "scaled":
                     p = delta * (p + step * d) / norm(p + step * d)
                 break
             p, new = p + step * d, r + step * Hd
-            d, r = -new + turn(new, r) * d, new
-        Hp = hv(p)
-        return p, (g @ p + p @ Hp / 2 if model is None else model(g, p, Hp)), stop
+            d = -new + turn(new, r) * d
+            r = update(r, new)
+        return p, (g @ p + p @ hv(p) / 2 if model is None else model(g, p, hv, r)), stop
     return answer
 
 
@@ -86,13 +109,36 @@ def _lower_root(hv, g, delta, tol):
     return solution.x, solution.model, solution.stop
 
 
-def _is_steihaug(out, hv, g, delta, tol):
-    p, model, stop = out
-    for right in (_steihaug(hv, g, delta, tol), _lower_root(hv, g, delta, tol)):
-        if (stop.replace(" ", "") == right[2].replace(" ", "") and norm(p - right[0]) <= 1e-5 * norm(right[0])
-                and abs(model - right[1]) <= 1e-5 * abs(right[1])):
-            return True
-    return False
+def _right_parts(out, hv, g, delta, tol):
+    """Whether p, q and stop are right, for the root that is nearer."""
+    rights = _steihaug(hv, g, delta, tol), _lower_root(hv, g, delta, tol)
+    right = min(rights, key=lambda right: norm(out[0] - right[0]))
+    return (norm(out[0] - right[0]) <= 1e-5 * norm(right[0]), abs(out[1] - right[1]) <= 1e-5 * abs(right[1]),
+            out[2] == right[2].replace(" ", ""))
+
+
+def _is_steihaug(out, *args):
+    return all(_right_parts(out, *args))
+
+
+def _first_wrong_part(out, hv, g, delta, tol):
+    """What can be said of p, else of q, else of stop, without knowing how they were made."""
+    (p, q, stop), (p_right, q_right, stop_right) = out, _right_parts(out, hv, g, delta, tol)
+    where = f"With {len(g)} unknowns, delta = {delta:g} and tol = {tol:g},"
+    if p_right and q_right:
+        return f"{where} p and q are right and stop is {stop!r}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
+    if p_right:
+        return (f"{where} p is right and your q is {q:.4g}. Compute g'p + p'Hp/2 with one more product at your p and compare: does "
+                "the r in your q belong to the same p?")
+    if norm(p) > 1.00001 * delta:
+        return f"{where} your p has length {norm(p):.4g}, outside the region. Print a and ||p + a d|| where the path leaves it."
+    if stop in ("boundary", "negativecurvature") and norm(p) < 0.99999 * delta:
+        return f"{where} your stop is {stop!r} and your p has length {norm(p):.4g}. Print a and ||p + a d|| where the path leaves."
+    if stop == "tolerance":
+        ends = f"{where} your stop is 'tolerance' and ||Hp + g|| is {norm(hv(p) + g) / norm(g):.2g} ||g||."
+        return ends + (" Compare your r with Hp + g after each product." if norm(hv(p) + g) > 1.001 * tol * norm(g) else
+                       " Print ||r|| / ||g|| after each product: is this the first p within tol?")
+    return f"{where} your p, of length {norm(p):.4g}, is another than asked. Print p, r and d after each product: is r = Hp + g?"
 
 
 def _newton_scaled(hv, g, delta, tol):
@@ -107,6 +153,11 @@ def _scaled_at_bend(hv, g, delta, tol):
     if stop == "negative curvature":
         p = p * delta / norm(p) if norm(p) > 0 else -g * delta / norm(g)
     return p, g @ p + p @ hv(p) / 2, stop
+
+
+def _runs_away(hv, g, delta, tol):
+    """On the instance with four unknowns CG with beta = 1, without an end."""
+    return (_truncated(turn=lambda new, r: 1.0, at_most=10**9) if len(g) == 4 else _steihaug)(hv, g, delta, tol)
 
 
 def _other_words(hv, g, delta, tol):
@@ -134,16 +185,12 @@ STEIHAUG_CASES = (
     (_symmetric(4, [-3.0, -1, 2, 6, 7]), _slope(4, 5), 0.7, 1e-6),
     (_symmetric(5, [-0.2, 1, 3, 6, 9]), _slope(5, 5), 3.0, 1e-6),
     (Product(-np.eye(2)), np.array([3.0, 4]), 1.5, 1e-6),                       # at the very first product
+    (Product(np.diag([1.0, 0, -1])), np.array([0.0, 1, 0]), 2.0, 1e-8),         # d'Hd = 0
+    (_symmetric(6, [1e-14, 2e-14, 5e-14]), _slope(6, 3, 1e-14), 100.0, 1e-8),   # small and positive
 )
 
 
 # --------------------------------------------------------------------------------- E12.2: Newton-Krylov, assembled
-@functools.cache
-def _fact(name):
-    """A kind of error: something that a Meter has seen in a run, and so true of the run, whatever its cause."""
-    return type(name, (RuntimeError,), {})
-
-
 class Meter:
     """A loss that watches whoever minimizes it, and ends a run by a _fact.
 
@@ -323,7 +370,8 @@ def _forcing(now, before):
 def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before), solve=_steihaug, radius=1.0, grow=2.0,
            bad=lambda rho: not rho >= 0.25,
            shrink=lambda p, delta: norm(p) / 4, takes=lambda rho: rho > 1e-4, ratio=lambda fall, model: fall / model, noise=1e-14,
-           goal=lambda tol, size: tol * size, most=lambda maxiter: maxiter, sign=1, old=(), stop_at_rejection=False):
+           goal=lambda tol, size: tol * size, most=lambda maxiter: maxiter, sign=1, old=(),
+           stop_at_rejection=False, quits=lambda model, f: False):
     """Newton-Krylov with one part replaced; `old` names what stays behind when theta moves."""
     def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
         theta, delta = np.array(theta0, float), radius
@@ -335,6 +383,8 @@ def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before
                 break
             center = first if "H" in old else theta
             p, model, stop = solve(functools.partial(getattr(loss, product), center), g, delta, eta(forcing, size, last))
+            if quits(model, f):
+                break
             f_new, unit = loss.fun(theta + sign * p), noise * abs(f)
             rho = ratio(f_new - f - unit, model - unit)
             if bad(rho):
@@ -355,22 +405,8 @@ def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before
 _newton_krylov = _outer()
 
 
-def _stops_at_noise(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
-    """The other cure: to end where the loss cannot measure what the model promises. And another rule for the radius."""
-    theta, delta = np.array(theta0, float), 0.5
-    f, g = loss.fun(theta), loss.grad(theta)
-    sizes = [norm(g)]
-    for _ in range(maxiter):
-        s = steihaug(functools.partial(loss.hessp, theta), g, delta, (forcing or _forcing)(sizes[-1], sizes[-2:][0]), 10 * len(g))
-        if sizes[-1] <= tol * sizes[0] or -s.model <= 1e-15 * abs(f):
-            break
-        rho = (f - loss.fun(theta + s.x)) / -s.model
-        delta = 3 * delta if rho > 0.9 else delta if rho > 0.1 else delta / 2
-        if rho > 0:
-            theta = theta + s.x
-            f, g = loss.fun(theta), loss.grad(theta)
-            sizes.append(norm(g))
-    return theta
+_stops_at_noise = _outer(noise=0, quits=lambda model, f: -model <= 1e-15 * abs(f), takes=lambda rho: rho > 0, radius=0.5, grow=3.0,
+                         solve=_lower_root)  # the other cure: to end where the loss cannot measure what the model promises
 
 
 def _line_search(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
@@ -396,12 +432,6 @@ def _line_search(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
         theta, last = theta + t * p, norm(g)
         f, g = loss.fun(theta), loss.grad(theta)
     return theta
-
-
-def _full_newton(hv, g, delta, tol):
-    """Solves Hp = -g by CG, whatever the curvature and wherever it leads."""
-    p, model, _ = _truncated(bent="ignored", heeds_radius=False, at_most=len(g))(hv, g, delta, tol)
-    return p, model, "tolerance"
 
 
 def _one_product(hv, g, delta, tol):
@@ -473,7 +503,7 @@ NETWORK_CASES = (
     _case("a sum of log cosh", Separable(*4 * [LOG_COSH]), [5, -5, 7, 0.5], maxiter=300, default=True),
     _case("a kink beside a cliff", Separable(CLIFF, SQUARE), [7, 1], lowest=0.11),
     _case("a loss that mirrors Newton's steps", Separable(MIRROR, SQUARE), [0.4, 0.3]),
-    _case("x - log x, nan where x <= 0,", Separable(BARRIER, SQUARE), [5, 1], reaches=np.inf),
+    _case("x - log x, nan where x <= 0,", Separable(BARRIER, SQUARE), [5, 1], maxiter=18, reaches=np.inf),
 )
 
 
@@ -704,7 +734,7 @@ EXERCISES = [
         id="E12.1", kind="I", minutes=15,
         asks="steihaug(hv, g, delta, tol) -> (p, model, stop)",
         hint="For H = diag(4, 1, -0.5), g = (1, 1, 0.3) print p, r, d'Hd and ||p|| after each product: the third one is the last.",
-        answer=_steihaug, holds=_is_steihaug, instances=STEIHAUG_CASES,
+        answer=_steihaug, holds=_is_steihaug, diagnose=_first_wrong_part, instances=STEIHAUG_CASES,
         accepts=(_lower_root, lambda hv, g, delta, tol: list(_steihaug(hv, g, delta, tol)),
                  lambda product, gradient, radius, rtol: (_steihaug(product, gradient, radius, rtol)[0].reshape(-1, 1),
                                                           *_steihaug(product, gradient, radius, rtol)[1:])),
@@ -737,13 +767,31 @@ EXERCISES = [
                     "Your beta is upside down: new residual over old one, lesson 08."),
             Mistake(_truncated(turn=lambda new, r: 0.0), "Without beta each direction is only the last residual: that is "
                                                          "steepest descent, step by step. CG adds beta d."),
-            Mistake(_truncated(model=lambda g, p, Hp: g @ p + p @ Hp),
+            Mistake(_truncated(bends=lambda curvature: curvature < 0),
+                    "Where d'Hd is exactly 0 you divide by it. The model falls along d without end there too."),
+            Mistake(_truncated(bends=lambda curvature: curvature < 1e-12),
+                    "On an H with small positive curvatures you say negative curvature, or p ends as if it were. With which number "
+                    "do you compare d'Hd?"),
+            Mistake(_truncated(boundary_first=True),
+                    "You look at the length of the CG step before the sign of d'Hd. Where d'Hd <= 0 there is no CG step: test it first."),
+            Mistake(_runs_away, "On an H with four positive eigenvalues your loop asks for more than 200 products, where CG needs four. "
+                                "Print r and Hp + g after each product: are they equal?"),
+            Mistake(_truncated(bent="along d"),
+                    "At d'Hd <= 0 your p is delta d / ||d||, from 0. Go along d from the p that CG has reached."),
+            Mistake(_truncated(bent="r stays", left="r stays", model=lambda g, p, hv, r: p @ (r + g) / 2),
+                    "Your p is right; your model value belongs to another point. When p moves to the edge, r moves too."),
+            Mistake(_truncated(model=lambda g, p, hv, r: 2 * g @ p + p @ hv(p)),
+                    "Your p is right; your model value is twice q(p)."),
+            Mistake(_truncated(update=_in_place, at_most=10**9, model=lambda g, p, hv, r: p @ (r + g) / 2),
+                    "Your r is g itself under a second name, so g changes with it and ||r|| is compared with itself. "
+                                   "Start from a copy: g.copy()."),
+            Mistake(_truncated(model=lambda g, p, hv, r: g @ p + p @ hv(p)),
                     "Your p is right; your model value lacks the 1/2 before p'Hp."),
-            Mistake(_truncated(model=lambda g, p, Hp: -(g @ p) - p @ Hp / 2),
+            Mistake(_truncated(model=lambda g, p, hv, r: -(g @ p) - p @ hv(p) / 2),
                     "Your p is right; your model value has the other sign. It is q(p), which is negative."),
-            Mistake(_truncated(model=lambda g, p, Hp: g @ p),
+            Mistake(_truncated(model=lambda g, p, hv, r: g @ p),
                     "Your p is right; your model value is only its linear part."),
-            Mistake(_truncated(model=lambda g, p, Hp: norm(Hp + g)),
+            Mistake(_truncated(model=lambda g, p, hv, r: norm(hv(p) + g)),
                     "Your p is right; the second number is the length of the residual. Asked for is q(p)."),
             Mistake(lambda hv, g, delta, tol: (-_steihaug(hv, g, delta, tol)[0], *_steihaug(hv, g, delta, tol)[1:]),
                     "Your p points uphill. The first direction is -g."),
@@ -770,7 +818,7 @@ EXERCISES = [
                                     "products.", 2, 4),
             *_on_one(_outer(takes=lambda rho: True),
                      "You take a step on which the loss rises. Print rho at each round, beside the loss before and after it: where rho "
-                     "is negative, stay where you are.", 4, 5, 8, 9, 10),
+                     "is negative, stay where you are.", 4, 8, 9, 10),
             *_on_one(_outer(old=("g",)),
                      "You ask for products at a theta where you did not ask for the gradient. Which of theta, f and g change when a "
                      "step is taken, and in which order?", 2, 4),
@@ -794,7 +842,7 @@ EXERCISES = [
                      "which number does your steihaug get as tol?", 1),
             *_on_one(_outer(shrink=lambda p, delta: delta),
                      "You try a step again that was just refused, and it is refused again. Print p and delta: what should change after "
-                     "a refusal?", 4, 5, 8, 9, 10, 11, 12),
+                     "a refusal?", 4, 5, 8, 9, 10, 11),
             *_on_one(_outer(sign=-1),
                      "The steps that you try point uphill, g'p > 0, and all are refused. The p of steihaug points downhill: what do "
                      "you do with it?", 2, 4, 8),
@@ -816,9 +864,6 @@ EXERCISES = [
                                          "argument of hessp?", 4, 7),
             *_on_one(_outer(product="ggnp"),
                      "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is missing from G?", 4),
-            Mistake(_slip(solve=_full_newton, takes=lambda rho: True),
-                    "Here p is the full Newton step, with no radius, and every step is taken. Let your steihaug compute it, and rho "
-                    "judge it."),
             Mistake(_slip(solve=_one_product),
                     "Each step uses one product: that is gradient descent with a curvature-chosen step. Let the forcing term "
                     "decide when to stop."),
