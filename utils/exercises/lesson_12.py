@@ -2,6 +2,7 @@
 import copy
 import functools
 import inspect
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -533,11 +534,27 @@ def _stays_at_nan(out, meter, theta0, *options):
 
 
 # ------------------------------------------------------------------------------------------ E12.3: forcing terms
-FORCING = ("A", "B", "C", "D", "E", "F")
+RULES = {"05": "A", "01": "B", "001": "C", "1e8": "D", "1e08": "D", "10": "D", "root": "E", "squareroot": "E", "ew": "F",
+         "eisenstatwalker": "F"}  # what is left of a rule's name without its punctuation (and raised digits)
+
+
+def _two_letters(out):
+    """("D", "F") from "DF", "D, F", "d and f", ["D: 1e-8", "F: E.-W."], ("1e-8", "Eisenstat-Walker")."""
+    if isinstance(out, str):
+        words = re.split(r"[\s,;/]+(?:and[\s,;]+)?", out.strip(" ()[]"))
+        out = list(out.strip()) if re.fullmatch(r"\s*[A-Fa-f]{2}\s*", out) else words
+    return tuple(map(_letter, out)) if isinstance(out, (tuple, list, np.ndarray)) and len(out) == 2 else out
+
+
+def _letter(word):
+    text = "".join(c for c in str(word).casefold() if c.isalnum() and c.isascii())
+    if re.match(r"\W*[a-f]\W*(:|$)", str(word).casefold()):
+        return text[0].upper()
+    return RULES.get(text.removeprefix("eta"), word)
 
 
 def _best_forcing(out):
-    return out[0] in ("d", "f") and out[1] in ("e", "f")
+    return out[0] in ("d", "f") and out[1] == "f"
 
 
 # --------------------------------------------------------------------------------------------- E12.4: full circle
@@ -877,23 +894,25 @@ EXERCISES = [
         id="E12.3", kind="P", minutes=6,
         asks="two letters of the table: fewest outer iterations, fewest products",
         hint="Outer iterations want exact steps near the end; products should not be spent while the quadratic is still wrong.",
-        answer=("D", "F"), holds=_best_forcing,
-        accepts=(["D", "E"], ("F", "F"), ("d", "f"), ["F", "E"]),
+        answer=("D", "F"), holds=_best_forcing, reads=_two_letters,
+        accepts=("DF", "D, F", "d f", "D and F", ["D", "F"], ("F", "F"), ("d ", "f"), ("D: 1e-8", "F: E.-W."), np.array(["D", "F"]),
+                 ("1e-8", "Eisenstat-Walker")),
         mistakes=(
-            Mistake(("D", "D"), "Exact early steps go toward a wrong quadratic. They save outer iterations, and each of them "
-                                "costs many products.", shows=lambda out: out == ("d", "d")),
-            Mistake(("D", "A"), "The cheapest steps, and too many of them: a constant forcing term converges only linearly.",
+            Mistake(("D", "D"), "Exact early steps go toward a wrong quadratic, and each of them costs many products. Which steps "
+                                "should be exact?", shows=lambda out: out[0] in ("d", "f") and out[1] == "d"),
+            Mistake(("D", "A"), "The cheapest steps, and too many of them: a constant forcing term converges only linearly. What "
+                                "should become of the forcing term near the end?",
                     shows=lambda out: out[0] in ("d", "f") and out[1] == "a"),
-            Mistake(("D", "B"), "Close, but one fixed digit is too many at first and too few at the end. Which rule changes?",
-                    shows=lambda out: out[0] in ("d", "f") and out[1] in ("b", "c")),
-            Mistake(("F", "D"), "The other way round is nearer: which of the two makes its early steps exact?",
-                    shows=lambda out: out == ("f", "d")),
-            Mistake(("A", "A"), "Loose steps are cheap, but each gains only a constant factor: the residual, and so the "
-                                "gradient, falls by about the forcing term.", shows=lambda out: out[0] == "a"),
+            Mistake(("D", "B"), "Close, but a constant forcing term is too tight at first or too loose at the end. What should it depend "
+                                "on?", shows=lambda out: out[0] in ("d", "f") and out[1] in ("b", "c")),
+            Mistake(("D", "E"), "Close: one rule needs fewer products than E. E looks at ||g||; what would tell that the model has "
+                                "become right?", shows=lambda out: out[0] in ("d", "f") and out[1] == "e"),
+            Mistake(("A", "A"), "Loose steps are cheap, but each gains only a constant factor: the gradient falls by about the forcing "
+                                "term. Your first letter asks for few iterations.", shows=lambda out: out[0] == "a"),
             Mistake(("E", "E"), "The square root tightens late: while ||g|| is large it is as loose as A. Some rule needs fewer "
                                 "outer iterations.", shows=lambda out: out[0] == "e"),
-            Mistake(("B", "F"), "A constant forcing term converges linearly, so tightening it further saves outer iterations. "
-                                "Which one is the tightest?", shows=lambda out: out[0] in ("b", "c")),
+            Mistake(("B", "F"), "The gradient falls by about the forcing term in each iteration. Can it fall faster than with your "
+                                "first letter?", shows=lambda out: out[0] in ("b", "c")),
         )),
     Exercise(
         id="E12.4", kind="X", minutes=10,
