@@ -612,6 +612,27 @@ def _untrained_gap(X, Y, width, theta0, solve):
     return _tiny_is_zero(_gap(*_linear_network(X, Y, width, theta0, _untrained)))
 
 
+_once_a_circle = _remembered(lambda X, *rest: (X.tobytes(), rest[-1] is _train))
+_full_circle = _once_a_circle(_circle(_gap))
+
+
+def _which_gap(out, X, Y, width, theta0, solve):
+    """Which of the two numbers is wrong, and what is known of it."""
+    right = _full_circle(X, Y, width, theta0, solve)
+    good = [abs(mine - asked) <= 1e-3 * max(right) for mine, asked in zip(out, right)]
+    where = f"With an X of shape {X.shape} and rank {np.linalg.matrix_rank(X)}" + (
+        ", and a solve that trains nothing," if solve is _untrained else ",")
+    if not any(good) and abs(np.hypot(*out) - np.hypot(*right)) <= 1e-3 * np.hypot(*right):
+        return f"{where} your two numbers split the right gap at another space. Compare the rank of your projection with that of X."
+    if not any(good):
+        return (f"{where} both numbers are wrong. Is your network linear and without weight decay, with squared loss, trained from the "
+                "theta0 that was given?")
+    if all(good):
+        return f"{where} your first number is small, but not rounding. Is your map that of pinv(X), or one near it?"
+    number, asked = ("first", "times X^+ X") if good[1] else ("second", "minus that times X^+ X")
+    return f"{where} your {number} number is {out[good.index(False)]:.4g}, and the other is right. Compare it with norm(gap) for gap {asked}."
+
+
 def _thin_problem(seed, m, d, rank, K, width, solve=_train):
     """Centered inputs of a given rank, targets, and a random start."""
     rng = np.random.default_rng(seed)
@@ -918,8 +939,7 @@ EXERCISES = [
         id="E12.4", kind="X", minutes=10,
         asks="full_circle(X, Y, width, theta0, solve) -> (gap on the row space, gap off it)",
         hint="Write the map of A^+: it takes a row x of X to x X^+ Y. Then multiply W2 W1 minus this map by X^+ X.",
-        answer=_remembered(lambda X, *rest: (X.tobytes(), rest[-1] is _train))(_circle(_gap)),
-        reads=_tiny_is_zero, instances=CIRCLE_CASES, tol=1e-3,
+        answer=_full_circle, diagnose=_which_gap, reads=_tiny_is_zero, instances=CIRCLE_CASES, tol=1e-3,
         accepts=(_by_svd, _transposed,
                  _circle(lambda W1, W2, B, P: (norm((W2 @ W1 - B) @ P), norm(W2 @ W1 @ (np.eye(len(P)) - P))))),
         mistakes=(
@@ -940,8 +960,12 @@ EXERCISES = [
                     "Your second number belongs to W1 alone. Only the product W2 W1 is a map from inputs to outputs."),
             Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 @ P), _gap(W1, W2, B, P)[1])),
                     "Your first number lacks the pseudo-inverse map: it is W2 W1 alone on the row space."),
-            Mistake(_remembered(lambda X, *rest: (X.tobytes(), rest[-1] is _train))(_untrained_gap),
+            Mistake(_once_a_circle(_untrained_gap),
                     "These are the gaps of the initial weights. Train first: theta = solve(loss, theta0)."),
+            Mistake(_circle(lambda W1, W2, B, P: tuple(v / np.sqrt(B.size) for v in _gap(W1, W2, B, P))),
+                    "These are root mean squares over the entries. Asked for are the norms, roots of sums."),
+            Mistake(_circle(lambda W1, W2, B, P: (0.0, _gap(W1, W2, B, P)[1])),
+                    "Your first number is 0 also where solve trains nothing. Compute it from W1 and W2."),
             Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], 0.0)),
                     "You claim equality everywhere. That holds only for a W1 that starts in the row space of X."),
             Mistake(_circle(lambda W1, W2, B, P: tuple(v / norm(B) for v in _gap(W1, W2, B, P))),
