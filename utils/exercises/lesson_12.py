@@ -846,8 +846,8 @@ EXERCISES = [
                     "step from products.", 2, 4),
             *_on_one(_outer(takes=lambda rho: True), "You take a step on which the loss rises. Print rho at each round, beside the "
                     "loss before and after it: where rho is negative, stay where you are.", 4, 8, 9, 10),
-            *_on_one(_outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Which of theta, "
-                    "f and g change when a step is taken, and in which order?", 2, 4),
+            *_on_one(_outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Is it "
+                    "hessp(theta, v), and are theta, f and g changed together when a step is taken?", 2, 4),
             *_on_one(_outer(most=lambda maxiter: 10**4), "You go on after maxiter rounds. Count the rounds, the refused ones too.", 1, 6),
             *_on_one(_outer(goal=lambda tol, size: 1e-8 * size), "You go on after ||g|| has reached tol times its start. With "
                     "which number does your loop compare it?", 5),
@@ -865,8 +865,8 @@ EXERCISES = [
                     "last digit. Far from the solution that is wasted: which number does your steihaug get as tol?", 1),
             *_on_one(_outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused again. "
                     "Print p and delta: what should change after a refusal?", 4, 5, 8, 9, 10, 11),
-            *_on_one(_outer(sign=-1), "The steps that you try point uphill, g'p > 0, and all are refused. The p of steihaug points "
-                    "downhill: what do you do with it?", 4, 5, 8, 9),
+            *_on_one(_outer(sign=-1), "The steps that you try point uphill, g'p > 0, and all are refused. Print g'p at each round: is "
+                    "g the gradient at this theta, and is p added to theta?", 4, 5, 8, 9),
             *_on_one(_outer(ratio=lambda fall, model: -fall / model), "You refuse a step that brings more than a quarter of what "
                     "the model promised, and all after it. Both f(theta + p) - f(theta) and q are negative for a good step: print "
                     "them beside rho.", 4, 8, 9, 10),
