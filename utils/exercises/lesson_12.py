@@ -126,8 +126,8 @@ def _first_wrong_part(out, hv, g, delta, tol):
     if p_right and q_right:
         return f"{where} p and q are right and stop is {stop!r}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
     if p_right:
-        return (f"{where} p is right and your q is {q:.4g}. Compute g'p + p'Hp/2 with one more product at your p and compare: does "
-                "the r in your q belong to the same p?")
+        return (f"{where} p is right and your q is {q:.4g}. Compare it with g'p + p'Hp/2, from one more product at your p; if it comes "
+                "from r, does that r belong to the same p?")
     if norm(p) > 1.00001 * delta:
         return f"{where} your p has length {norm(p):.4g}, outside the region. Print a and ||p + a d|| where the path leaves it."
     if stop in ("boundary", "negativecurvature") and norm(p) < 0.99999 * delta:
@@ -348,10 +348,9 @@ def _forcing(now, before):
 
 
 def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before), solve=_steihaug, radius=1.0, grow=2.0,
-           bad=lambda rho: not rho >= 0.25,
-           shrink=lambda p, delta: norm(p) / 4, takes=lambda rho: rho > 1e-4, ratio=lambda fall, model: fall / model, noise=1e-14,
-           goal=lambda tol, size: tol * size, most=lambda maxiter: maxiter, sign=1, old=(),
-           stop_at_rejection=False, quits=lambda model, f: False):
+           bad=lambda rho: not rho >= 0.25, shrink=lambda p, delta: norm(p) / 4, takes=lambda rho: rho > 1e-4,
+           ratio=lambda fall, model: fall / model, noise=1e-14, goal=lambda tol, size: tol * size, most=lambda maxiter: maxiter,
+           sign=1, old=(), stop_at_rejection=False, quits=lambda model, f: False):
     """Newton-Krylov with one part replaced; `old` names what stays behind when theta moves."""
     def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
         theta, delta = np.array(theta0, float), radius
@@ -496,15 +495,13 @@ def _slip(**parts):
 _right = _slip()
 
 
-def _on_one(slip, says, *cases):
-    """For each of the cases a mistake that is made only there: so `says` is said of whoever does there what the slip does."""
-    slip = _once_a_case(slip)
+def _on_case(k, slip, says):
+    """A mistake that is made on one case only, so that `says` is said of whoever does there what the slip does."""
+    slip, name = _once_a_case(slip), NETWORK_CASES[k][0].name
 
-    def made_on(name):
-        def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
-            return (slip if loss.name == name else _right)(loss, theta0, tol, forcing, maxiter)
-        return answer
-    return tuple(Mistake(made_on(NETWORK_CASES[k][0].name), says) for k in cases)
+    def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
+        return (slip if loss.name == name else _right)(loss, theta0, tol, forcing, maxiter)
+    return Mistake(answer, says)
 
 
 def _stays_at_nan(out, meter, theta0, *options):
@@ -831,51 +828,55 @@ EXERCISES = [
                         "On x - log x, which is nan where x <= 0, you do not reach the minimizer. Is your radius made smaller where "
                         "rho is nan?", shows=_stays_at_nan),),
         mistakes=(
-            *_on_one(_renamed, "Later cells call your function with tol=, forcing= and maxiter=. Keep the names of its arguments.", 0),
-            *_on_one(_descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute the "
-                    "step from products.", 2, 4),
-            *_on_one(_outer(takes=lambda rho: True), "You take a step on which the loss rises. Print rho at each round, beside the "
-                    "loss before and after it: where rho is negative, stay where you are.", 4, 8, 9),
-            *_on_one(_outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Is it "
-                    "hessp(theta, v), and are theta, f and g changed together when a step is taken?", 2, 4),
-            *_on_one(_outer(most=lambda maxiter: 10**4), "You go on after maxiter rounds. Count the rounds, the refused ones too.", 1, 6),
-            *_on_one(_outer(goal=lambda tol, size: 1e-8 * size), "You go on after ||g|| has reached tol times its start. With "
-                    "which number does your loop compare it?", 5),
-            *_on_one(_outer(goal=lambda tol, size: tol), "On a loss of small values you stop where ||g|| is below tol itself. "
-                    "Asked for is tol times ||g|| at theta0.", 7),
-            *_on_one(_outer(eta=lambda forcing, now, before: forcing(before, now)), "You call forcing with the older gradient norm "
-                    "first. Asked for is forcing(now, before).", 2, 4, 7),
-            *_on_one(_outer(old=("before",)), "The second argument of your forcing comes from an old theta. Update it whenever "
-                    "theta moves.", 2, 4, 7),
-            *_on_one(_outer(eta=lambda forcing, now, before: forcing(now**2, before**2)), "Your forcing does not get the norms of "
-                    "two gradients. Asked for are the 2-norms at this theta and at the one before it.", 2, 4, 7),
-            *_on_one(_outer(eta=lambda forcing, now, before: 0.5), "On a quadratic with a forcing term of 1e-12 you end where one "
-                    "of 0.5 ends. Which number does your steihaug get as tol?", 0),
-            *_on_one(_outer(eta=lambda forcing, now, before: 1e-12), "On a quadratic with a forcing term of 0.5 you solve to the "
-                    "last digit. Far from the solution that is wasted: which number does your steihaug get as tol?", 1),
-            *_on_one(_outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused again. "
-                    "Print p and delta: what should change after a refusal?", 4, 5, 8, 9, 10),
-            *_on_one(_outer(sign=-1), "The steps that you try point uphill, g'p > 0, and all are refused. Print g'p at each round: is "
-                    "g the gradient at this theta, and is p added to theta?", 4, 5, 8, 9),
-            *_on_one(_outer(ratio=lambda fall, model: -fall / model), "You refuse a step that brings more than a quarter of what "
-                    "the model promised, and all after it. Both f(theta + p) - f(theta) and q are negative for a good step: print "
-                    "them beside rho.", 4, 8, 9),
-            *_on_one(_outer(noise=0), "You refuse step after step whose fall is below the rounding of the loss, so the loop ends "
-                    "only with maxiter. What is your rho where both falls are smaller than epsilon?", 3),
-            *_on_one(_outer(takes=lambda rho: not rho <= 1e-4), "You take a step to where the loss is nan. Each comparison with "
-                    "nan is False: which branch of your code does a rho of nan take?", 11),
-            *_on_one(_outer(ratio=lambda fall, model: model / fall), "You take steps that bring a millionth of what the model "
-                    "promised, one after the other. Is your rho large or small there?", 10),
-            *_on_one(_outer(grow=1.0), "On a quadratic whose minimizer is far away all your steps have length 1. When should the "
-                    "radius grow?", 2),
-            *_on_one(_outer(old=("H",)), "All your products are taken at theta0. H belongs to the present theta: what is the first "
-                    "argument of hessp?", 4, 7),
-            *_on_one(_outer(product="ggnp"), "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is "
-                    "missing from G?", 4),
+            _on_case(0, _renamed,
+                     "Later cells call your function with tol=, forcing= and maxiter=. Keep the names of its arguments."),
+            _on_case(4, _descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute "
+                     "the step from products."),
+            _on_case(4, _outer(takes=lambda rho: True), "You take a step on which the loss rises. Print rho at each round, beside "
+                     "the loss before and after it: where rho is negative, stay where you are."),
+            _on_case(4, _outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Is it "
+                     "hessp(theta, v), and are theta, f and g changed together when a step is taken?"),
+            _on_case(6, _outer(most=lambda maxiter: 10**4),
+                     "You go on after maxiter rounds. Count the rounds, the refused ones too."),
+            _on_case(5, _outer(goal=lambda tol, size: 1e-8 * size),
+                     "You go on after ||g|| has reached tol times its start. With which number does your loop compare it?"),
+            _on_case(7, _outer(goal=lambda tol, size: tol),
+                     "On a loss of small values you stop where ||g|| is below tol itself. Asked for is tol times ||g|| at theta0."),
+            _on_case(4, _outer(eta=lambda forcing, now, before: forcing(before, now)),
+                     "You call forcing with the older gradient norm first. Asked for is forcing(now, before)."),
+            _on_case(4, _outer(old=("before",)),
+                     "The second argument of your forcing comes from an old theta. Update it whenever theta moves."),
+            _on_case(4, _outer(eta=lambda forcing, now, before: forcing(now**2, before**2)), "Your forcing does not get the norms "
+                     "of two gradients. Asked for are the 2-norms at this theta and at the one before it."),
+            _on_case(0, _outer(eta=lambda forcing, now, before: 0.5), "On a quadratic with a forcing term of 1e-12 you end where "
+                     "one of 0.5 ends. Which number does your steihaug get as tol?"),
+            _on_case(1, _outer(eta=lambda forcing, now, before: 1e-12), "On a quadratic with a forcing term of 0.5 you solve to "
+                     "the last digit. Far from the solution that is wasted: which number does your steihaug get as tol?"),
+            _on_case(4, _outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused "
+                     "again. Print p and delta: what should change after a refusal?"),
+            _on_case(4, _outer(shrink=lambda p, delta: 4 * norm(p)),
+                     "You refuse twenty steps in a row from one theta. Print delta and ||p|| after each refusal: which way do they go?"),
+            _on_case(4, _outer(sign=-1), "The steps that you try point uphill, g'p > 0, and all are refused. Print g'p at each "
+                     "round: is g the gradient at this theta, and is p added to theta?"),
+            _on_case(4, _outer(ratio=lambda fall, model: -fall / model),
+                     "You refuse a step that brings more than a quarter of what the model promised, and all after it. Both f(theta "
+                     "+ p) - f(theta) and q are negative for a good step: print them beside rho."),
+            _on_case(3, _outer(noise=0), "You refuse step after step whose fall is below the rounding of the loss, so the loop "
+                     "ends only with maxiter. What is your rho where both falls are smaller than epsilon?"),
+            _on_case(11, _outer(takes=lambda rho: not rho <= 1e-4), "You take a step to where the loss is nan. Each comparison "
+                     "with nan is False: which branch of your code does a rho of nan take?"),
+            _on_case(10, _outer(ratio=lambda fall, model: model / fall), "You take steps that bring a millionth of what the model "
+                     "promised, one after the other. Is your rho large or small there?"),
+            _on_case(2, _outer(grow=1.0),
+                     "On a quadratic whose minimizer is far away all your steps have length 1. When should the radius grow?"),
+            _on_case(7, _outer(old=("H",)),
+                     "All your products are taken at theta0. H belongs to the present theta: what is the first argument of hessp?"),
+            _on_case(4, _outer(product="ggnp"),
+                     "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is missing from G?"),
             Mistake(_slip(solve=_one_product), "Each step uses one product: that is gradient descent with a curvature-chosen step. "
                     "Let the forcing term decide when to stop."),
-            *_on_one(_outer(stop_at_rejection=True), "You stop at the first rejected step. A rejection says that the radius was "
-                    "too large, not that you have arrived.", 4, 8, 9),
+            _on_case(4, _outer(stop_at_rejection=True), "You stop at the first rejected step. A rejection says that the radius was "
+                     "too large, not that you have arrived."),
             Mistake(_once_a_case(lambda loss, theta0, tol=1e-8, forcing=None, maxiter=300: np.array(theta0, float)),
                     "You returned the initial theta. Is the new theta kept when a step is accepted?"),
         )),
