@@ -126,8 +126,8 @@ def _first_wrong_part(out, hv, g, delta, tol):
     if p_right and q_right:
         return f"{where} p and q are right and stop is {stop!r}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
     if p_right:
-        return (f"{where} p is right and your q is {q:.4g}. Compare it with g'p + p'Hp/2, from one more product at your p; if it comes "
-                "from r, does that r belong to the same p?")
+        return (f"{where} p is right and your q is {q:.4g}. Compare it with g'p + p'Hp/2, from one more product at your p; if it "
+                "comes from r, does that r belong to the same p?")
     if norm(p) > 1.00001 * delta:
         return f"{where} your p has length {norm(p):.4g}, outside the region. Print a and ||p + a d|| where the path leaves it."
     if stop in ("boundary", "negativecurvature") and norm(p) < 0.99999 * delta:
@@ -446,7 +446,7 @@ def _where_it_ended(theta, meter, theta0, tol=1e-8, forcing=None, maxiter=300):
     if f > loss.fun(theta0):
         return f"{where} the loss is higher at your theta than at theta0. Print rho and f at each round."
     if g > meter.reaches * g0:
-        return f"{where} ||g|| went down to {g / g0:.1e} of its start, and that is not enough. Print rho, delta and ||g|| at each round."
+        return f"{where} ||g|| went down to {g / g0:.1e} of its start only. Print rho, delta and ||g|| at each round."
     if g < meter.leaves * g0:
         return f"{where} ||g|| went down to {g / g0:.1e} of its start, further than was asked. What ends steihaug there?"
     return f"{where} you ended at a stationary point that is no minimizer, of value {f:.4g}. What do you do where d'Hd <= 0?"
@@ -604,12 +604,13 @@ def _which_gap(out, X, Y, width, theta0, solve):
     if not any(good) and abs(np.hypot(*out) - np.hypot(*right)) <= 1e-3 * np.hypot(*right):
         return f"{where} your two numbers split the right gap at another space. Compare the rank of your projection with that of X."
     if not any(good):
-        return (f"{where} both numbers are wrong. Is your network linear and without weight decay, with squared loss, trained from the "
-                "theta0 that was given?")
+        return (f"{where} both numbers are wrong. Is your network linear and without weight decay, with squared loss, trained from "
+                "the theta0 that was given?")
     if all(good):
         return f"{where} your first number is small, but not rounding. Is your map that of pinv(X), or one near it?"
     number, asked = ("first", "times X^+ X") if good[1] else ("second", "minus that times X^+ X")
-    return f"{where} your {number} number is {out[good.index(False)]:.4g}, and the other is right. Compare it with norm(gap) for gap {asked}."
+    return (f"{where} your {number} number is {out[good.index(False)]:.4g}, and the other is right. Compare it with the norm of the "
+            f"gap {asked}.")
 
 
 def _thin_problem(seed, m, d, rank, K, width, solve=_train):
@@ -739,8 +740,8 @@ def _which_family(out, loss, families, seeds, target):
     right = _fair_race(loss, families, seeds, target)
     k = next(k for k in range(len(right)) if abs(out[k] - right[k]) > 1e-6 * abs(right[k]))
     cost = {-1.5: "inf", -2.5: "nan"}.get(out[k], f"{out[k]:.5g}")
-    return (f"With {len(seeds)} seeds and target = {target:g} your cost of family {k} is {cost}, and something else was asked. For one "
-            "of its solvers and one seed print trace.cost beside trace.gnorm / trace.gnorm[0].")
+    return (f"With {len(seeds)} seeds and target = {target:g} your cost of family {k} is {cost}, and something else was asked. For "
+            "one of its solvers and one seed print trace.cost beside trace.gnorm / trace.gnorm[0].")
 
 
 def _tiny_network(seed, scale=1):
@@ -779,8 +780,8 @@ EXERCISES = [
                     "uphill first."),
             Mistake(_truncated(bent="here"), "At d'Hd <= 0 you stop where you are. The model falls all the way along d: follow it "
                     "to the end of the region."),
-            Mistake(_truncated(bent="stretched"), "At d'Hd <= 0 you stretch p to the radius. The direction in which the model falls is d: go "
-                    "along d from p."),
+            Mistake(_truncated(bent="stretched"), "At d'Hd <= 0 you stretch p to the radius. The direction in which the model falls is "
+                    "d: go along d from p."),
             Mistake(_truncated(left="here"), "When the next step would leave the region you return the last p inside. There is "
                     "more to gain: follow d to the boundary."),
             Mistake(_truncated(left="shrunk"), "You take the step that leaves the region and shrink the result to the radius. Cut "
@@ -809,7 +810,7 @@ EXERCISES = [
             *(Mistake(_truncated(model=model), f"Your p is right; {what}.") for model, what in (
                 (lambda g, p, hv, r: g @ p + p @ hv(p), "your model value lacks the 1/2 before p'Hp"),
                 (lambda g, p, hv, r: 2 * g @ p + p @ hv(p), "your model value is twice q(p)"),
-                (lambda g, p, hv, r: -(g @ p) - p @ hv(p) / 2, "your model value has the other sign. It is q(p), which is negative"),
+                (lambda g, p, hv, r: -(g @ p) - p @ hv(p) / 2, "your model value has the other sign. It is q(p), not its fall"),
                 (lambda g, p, hv, r: g @ p, "your model value is only its linear part"),
                 (lambda g, p, hv, r: norm(hv(p) + g), "the second number is the length of the residual. Asked for is q(p)"))),
             Mistake(lambda hv, g, delta, tol: (-_steihaug(hv, g, delta, tol)[0], *_steihaug(hv, g, delta, tol)[1:]),
@@ -829,8 +830,8 @@ EXERCISES = [
                  lambda loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300: np.float32(_newton_krylov(
                      loss, theta0, tol, forcing, maxiter))[:, None]),
         remarks=(Remark(_slip(bad=lambda rho: rho < 0.25),
-                        "On x - log x, which is nan where x <= 0, you do not reach the minimizer. Is your radius made smaller where "
-                        "rho is nan?", shows=_stays_at_nan),),
+                        "On x - log x, which is nan where x <= 0, you do not reach the minimizer. Is your radius made smaller "
+                        "where rho is nan?", shows=_stays_at_nan),),
         mistakes=(
             _on_case(0, _renamed,
                      "Later cells call your function with tol=, forcing= and maxiter=. Keep the names of its arguments."),
@@ -859,7 +860,7 @@ EXERCISES = [
             _on_case(4, _outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused "
                      "again. Print p and delta: what should change after a refusal?"),
             _on_case(4, _outer(shrink=lambda p, delta: 4 * norm(p)),
-                     "You refuse twenty steps in a row from one theta. Print delta and ||p|| after each refusal: which way do they go?"),
+                     "You refuse twenty steps in a row from one theta. Print delta and ||p|| after each: which way do they go?"),
             _on_case(4, _outer(sign=-1), "The steps that you try point uphill, g'p > 0, and all are refused. Print g'p at each "
                      "round: is g the gradient at this theta, and is p added to theta?"),
             _on_case(4, _outer(ratio=lambda fall, model: -fall / model),
@@ -964,7 +965,7 @@ EXERCISES = [
                     "Which seed does loss.init get?"),
             Mistake(_races(solvers_used=lambda solvers: solvers[:1]), "Each family ran with its first setting only. An untuned "
                     "competitor loses for the wrong reason: try all its settings."),
-            *(Mistake(_races(over_solvers=f), f"You take the {of} the settings of a family. A practitioner uses the best setting of a method.")
+            *(Mistake(_races(over_solvers=f), f"You take the {of} the settings of a family. A practitioner uses its best setting.")
               for f, of in ((max, "largest cost among"), (np.median, "median over"), (np.mean, "mean over"))),
             Mistake(_tuned_by_seed, "You choose the best setting anew for each seed. Nobody knows it beforehand: choose one "
                     "setting for all seeds, by its median."),
