@@ -609,8 +609,8 @@ def _which_gap(out, X, Y, width, theta0, solve):
     if all(good):
         return f"{where} your first number is small, but not rounding. Is your map that of pinv(X), or one near it?"
     number, asked = ("first", "times X^+ X") if good[1] else ("second", "minus that times X^+ X")
-    return (f"{where} your {number} number is {out[good.index(False)]:.4g}, and the other is right. Compare it with the norm of the "
-            f"gap {asked}.")
+    return (f"{where} your {number} number is {out[good.index(False)]:.4g}, and the other is right. Compare it with the norm of "
+            f"the gap {asked}.")
 
 
 def _thin_problem(seed, m, d, rank, K, width, solve=_train):
@@ -780,8 +780,8 @@ EXERCISES = [
                     "uphill first."),
             Mistake(_truncated(bent="here"), "At d'Hd <= 0 you stop where you are. The model falls all the way along d: follow it "
                     "to the end of the region."),
-            Mistake(_truncated(bent="stretched"), "At d'Hd <= 0 you stretch p to the radius. The direction in which the model falls is "
-                    "d: go along d from p."),
+            Mistake(_truncated(bent="stretched"), "At d'Hd <= 0 you stretch p to the radius. The direction in which the model falls "
+                    "is d: go along d from p."),
             Mistake(_truncated(left="here"), "When the next step would leave the region you return the last p inside. There is "
                     "more to gain: follow d to the boundary."),
             Mistake(_truncated(left="shrunk"), "You take the step that leaves the region and shrink the result to the radius. Cut "
