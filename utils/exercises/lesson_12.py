@@ -1,12 +1,15 @@
 """Lesson 12, Newton-Krylov on a network: truncated CG, its outer loop, forcing terms, full circle, a fair race."""
 import copy
 import functools
+import inspect
+import re
+import statistics
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import data
-from ..checking import Exercise, Mistake
+from .. import checking, data
+from ..checking import Exercise, Mistake, Remark
 from ..krylov import steihaug
 from ..losses import LeastSquares
 from ..network import NetworkLoss
@@ -15,13 +18,24 @@ from ..trace import Trace
 norm = np.linalg.norm
 
 
+@functools.cache
+def _fact(name):
+    """A kind of error: something that was seen in a run, and so is true of the run, whatever its cause."""
+    return type(name, (RuntimeError,), {})
+
+
 class Product:
     """v -> Hv of a matrix that the caller does not see."""
 
     def __init__(self, matrix):
-        self._matrix = np.asarray(matrix, float)
+        self._matrix, self._calls = np.asarray(matrix, float), 0
 
     def __call__(self, v):
+        self._calls += 1
+        if not np.all(np.isfinite(np.asarray(v, float))):
+            raise _fact("NotFinite")("hv was called with a vector that is not finite")
+        if self._calls > 50 * len(self._matrix):
+            raise _fact("TooManyProducts")(f"it asked for {self._calls} products, with {len(self._matrix)} unknowns")
         return self._matrix @ np.asarray(v, float)
 
 
@@ -51,28 +65,36 @@ def _step_to_edge(p, d, delta, backwards=False):
     return ((-root if backwards else root) - p @ d) / (d @ d)
 
 
+def _in_place(r, new):
+    r[...] = new
+    return r
+
+
 def _truncated(bent="edge", left="edge", relative=True, heeds_radius=True, backwards=False, at_most=None, model=None,
-               turn=lambda new, r: (new @ new) / (r @ r)):
+               turn=lambda new, r: (new @ new) / (r @ r), bends=lambda curvature: curvature <= 0, boundary_first=False,
+               update=lambda r, new: new):
     """Steihaug's method with one part replaced. bent, left: where it ends at d'Hd <= 0, and outside the region."""
+    @np.errstate(all="ignore")
     def answer(hv, g, delta, tol):
-        p, r, d, stop, k = 0.0 * g, 1.0 * g, -g, "tolerance", 0
+        p, r, d, stop, k = 0.0 * g, (g if update is _in_place else 1.0 * g), -g, "tolerance", 0
         while norm(r) > tol * (norm(g) if relative else 1) and k < (at_most or 10 * len(g)):
             Hd = hv(d)
             curvature, edge, k = d @ Hd, _step_to_edge(p, d, delta, backwards), k + 1
             step = (r @ r) / curvature
-            bends = curvature <= 0 and bent != "ignored"
-            leaves = heeds_radius and norm(p + step * d) >= delta
-            if bends or leaves:
-                stop, how = ("negative curvature", bent) if bends else ("boundary", left)
-                if how == "edge":
-                    p, r = p + edge * d, r + edge * Hd
-                elif how == "scaled":
-                    p = delta * (p + step * d) / norm(p + step * d)
+            leaving = heeds_radius and norm(p + step * d) >= delta
+            bending = bends(curvature) and bent != "ignored"
+            if bending or leaving:
+                bending = bending and not (boundary_first and leaving)
+                stop, how = ("negative curvature", bent) if bending else ("boundary", left)
+                r = update(r, r + edge * Hd) if how == "edge" else r
+                p = {"edge": p + edge * d, "edge, r stays": p + edge * d, "here": p, "along d": delta * d / norm(d),
+                     "stretched": delta * (p if np.any(p) else -g) / norm(p if np.any(p) else g),
+                     "shrunk": delta * (p + step * d) / norm(p + step * d)}[how]
                 break
             p, new = p + step * d, r + step * Hd
-            d, r = -new + turn(new, r) * d, new
-        Hp = hv(p)
-        return p, (g @ p + p @ Hp / 2 if model is None else model(g, p, Hp)), stop
+            d = -new + turn(new, r) * d
+            r = update(r, new)
+        return p, (g @ p + p @ hv(p) / 2 if model is None else model(g, p, hv, r)), stop
     return answer
 
 
@@ -85,13 +107,36 @@ def _lower_root(hv, g, delta, tol):
     return solution.x, solution.model, solution.stop
 
 
-def _is_steihaug(out, hv, g, delta, tol):
-    p, model, stop = out
-    for right in (_steihaug(hv, g, delta, tol), _lower_root(hv, g, delta, tol)):
-        if (stop.replace(" ", "") == right[2].replace(" ", "") and norm(p - right[0]) <= 1e-5 * norm(right[0])
-                and abs(model - right[1]) <= 1e-5 * abs(right[1])):
-            return True
-    return False
+def _right_parts(out, hv, g, delta, tol):
+    """Whether p, q and stop are right, for the root that is nearer."""
+    rights = _steihaug(hv, g, delta, tol), _lower_root(hv, g, delta, tol)
+    right = min(rights, key=lambda right: norm(out[0] - right[0]))
+    return (norm(out[0] - right[0]) <= 1e-5 * norm(right[0]), abs(out[1] - right[1]) <= 1e-5 * abs(right[1]),
+            out[2] == right[2].replace(" ", ""))
+
+
+def _is_steihaug(out, *args):
+    return all(_right_parts(out, *args))
+
+
+def _first_wrong_part(out, hv, g, delta, tol):
+    """What can be said of p, else of q, else of stop, without knowing how they were made."""
+    (p, q, stop), (p_right, q_right, _) = out, _right_parts(out, hv, g, delta, tol)
+    where = f"With {len(g)} unknowns, delta = {delta:g} and tol = {tol:g},"
+    if p_right and q_right:
+        return f"{where} p and q are right and stop is {stop!r}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
+    if p_right:
+        return (f"{where} p is right and your q is {q:.4g}. Compare it with g'p + p'Hp/2, from one more product at your p; if it "
+                "comes from r, does that r belong to the same p?")
+    if norm(p) > 1.00001 * delta:
+        return f"{where} your p has length {norm(p):.4g}, outside the region. Print a and ||p + a d|| where the path leaves it."
+    if stop in ("boundary", "negativecurvature") and norm(p) < 0.99999 * delta:
+        return f"{where} your stop is {stop!r} and your p has length {norm(p):.4g}. Print a and ||p + a d|| where the path leaves."
+    if stop == "tolerance":
+        ends = f"{where} your stop is 'tolerance' and ||Hp + g|| is {norm(hv(p) + g) / norm(g):.2g} ||g||."
+        return ends + (" Compare your r with Hp + g after each product." if norm(hv(p) + g) > 1.001 * tol * norm(g) else
+                       " Print ||r|| / ||g|| after each product: is this the first p within tol?")
+    return f"{where} your p, of length {norm(p):.4g}, is another than asked. Print p, r and d after each product: is r = Hp + g?"
 
 
 def _newton_scaled(hv, g, delta, tol):
@@ -101,11 +146,9 @@ def _newton_scaled(hv, g, delta, tol):
     return p, g @ p + p @ hv(p) / 2, stop
 
 
-def _scaled_at_bend(hv, g, delta, tol):
-    p, model, stop = _truncated(bent="here")(hv, g, delta, tol)
-    if stop == "negative curvature":
-        p = p * delta / norm(p) if norm(p) > 0 else -g * delta / norm(g)
-    return p, g @ p + p @ hv(p) / 2, stop
+def _runs_away(hv, g, delta, tol):
+    """On the instance with four unknowns CG with beta = 1, without an end."""
+    return (_truncated(turn=lambda new, r: 1.0, at_most=10**9) if len(g) == 4 else _steihaug)(hv, g, delta, tol)
 
 
 def _other_words(hv, g, delta, tol):
@@ -133,154 +176,209 @@ STEIHAUG_CASES = (
     (_symmetric(4, [-3.0, -1, 2, 6, 7]), _slope(4, 5), 0.7, 1e-6),
     (_symmetric(5, [-0.2, 1, 3, 6, 9]), _slope(5, 5), 3.0, 1e-6),
     (Product(-np.eye(2)), np.array([3.0, 4]), 1.5, 1e-6),                       # at the very first product
+    (Product(np.diag([1.0, 0, -1])), np.array([0.0, 1, 0]), 2.0, 1e-8),         # d'Hd = 0
+    (_symmetric(6, [1e-14, 2e-14, 5e-14]), _slope(6, 3, 1e-14), 100.0, 1e-8),   # small and positive
 )
 
 
 # --------------------------------------------------------------------------------- E12.2: Newton-Krylov, assembled
-class TooManyProducts(RuntimeError):
-    """The budget was spent, most of it on products inside the steps."""
+class Meter:
+    """A loss that watches whoever minimizes it, and ends a run by a _fact.
 
+    A round begins with products, at theta = `at`; its trial is the first value asked for after them.
+    At the end |g|/|g0| must be from `leaves` to `reaches`, and the loss not above `lowest`.
+    """
 
-class TooManySteps(RuntimeError):
-    """The budget was spent on steps, each of them cheap."""
-
-
-class NoProducts(RuntimeError):
-    """The budget was spent, and no product was ever asked for."""
-
-
-class Metered:
-    """A loss that stops working when `budget` gradients are spent: 3 for a product (2 for a ggnp), 0.43 for a value."""
-
-    def __init__(self, name, loss, budget, lowest=np.inf):
-        self.name = name
-        self.loss, self.budget, self.lowest, self.spent, self.steps, self.products = loss, budget, lowest, 0.0, 0, 0
-
-    def _pay(self, price):
-        self.spent += price
-        if self.spent > self.budget:
-            kind = TooManyProducts if self.products > 12 * max(self.steps, 1) else TooManySteps
-            kind = kind if self.products else NoProducts
-            raise kind(f"{self.budget} gradient-equivalents were spent, on {self.steps} gradients and "
-                       f"{self.products} products, and |g| was not small yet")
+    def __init__(self, name, loss, tol, maxiter, reaches=1e-6, leaves=0.0, lowest=np.inf):
+        self.name, self.loss, self.tol, self.maxiter = name, loss, tol, maxiter
+        self.reaches, self.leaves, self.lowest = reaches, leaves, lowest
+        self.at, self.norms, self.points, self.trials, self.visited = None, [], [], [], []
+        self.last_call, self.products, self.rounds = None, 0, 0
 
     def fun(self, x):
-        self._pay(0.43)
-        return self.loss.fun(np.asarray(x, float))
+        x = np.array(x, float)
+        f = self.loss.fun(x)
+        if self._called("value") == "product":
+            self.trials.append((x - self.at, f - self.f))
+        return f
 
     def grad(self, x):
-        self.steps += 1
-        self._pay(1)
-        return self.loss.grad(np.asarray(x, float))
+        x = np.array(x, float)
+        g = self.loss.grad(x)
+        self._called("gradient")
+        if x.tobytes() not in self.points:
+            self.points.append(x.tobytes())
+            self.norms.append(norm(g))
+            self.trials = []
+        if len(self.norms) > 5 and self.products == 0:
+            raise _fact("NoProducts")(f"{len(self.norms)} gradients were asked for, and no product Hv")
+        if len(self.norms) > 2 * self.maxiter + 2:
+            raise _fact("PastMaxiter")(f"maxiter is {self.maxiter}, and theta number {len(self.norms)} was reached")
+        if any(size <= self.tol * self.norms[0] for size in self.norms[:-3]):
+            raise _fact("PastTolerance")(f"||g|| was below {self.tol:g} of its start already, three thetas ago")
+        return g
 
     def hessp(self, x, v):
-        self.products += 1
-        self._pay(3)
-        return self.loss.hessp(np.asarray(x, float), np.asarray(v, float))
+        return self._product(self.loss.hessp, x, v)
 
     def ggnp(self, x, v):
+        return self._product(self.loss.ggnp, x, v)
+
+    def _product(self, product, x, v):
+        x, v = np.array(x, float), np.asarray(v, float)
         self.products += 1
-        self._pay(2)
-        return self.loss.ggnp(np.asarray(x, float), np.asarray(v, float))
+        if self.products > 20_000:
+            raise _fact("TooManyProducts")(f"{self.products} products were asked for in {self.rounds} rounds")
+        if self._called("product") != "product":
+            self._begin_round()
+        if self.at is None or not np.array_equal(x, self.at):
+            self._move(x)
+        return product(x, v)
+
+    def _begin_round(self):
+        self.rounds += 1
+        if self.rounds > 2 * self.maxiter + 2:
+            raise _fact("PastMaxiter")(f"maxiter is {self.maxiter}, and round {self.rounds} was begun")
+        if len(self.trials) >= 20:
+            raise self._refused()
+
+    def _move(self, x):
+        f = self.loss.fun(x)
+        if x.tobytes() not in self.points:
+            raise _fact("NoGradient")("products were asked for at a theta where the gradient never was")
+        if self.at is not None and f > self.f + 1e-10 * abs(self.f):
+            raise _fact("UphillStep")(f"a step was taken on which the loss rises from {self.f:.4g} to {f:.4g}")
+        self.visited.append(self.points.index(x.tobytes()))
+        self.at, self.f, self.trials = x, f, []
+
+    def _refused(self):
+        """Twenty trials from one theta, all refused: what they have in common."""
+        (p, change), g = self.trials[0], self.loss.grad(self.at)
+        promise = g @ p + p @ self.loss.hessp(self.at, p) / 2
+        if all(np.allclose(other, p, rtol=1e-9, atol=0) for other, _ in self.trials):
+            return _fact("SameStep")("the same step was tried and refused 20 times in a row")
+        if all(abs(rise) <= 1e-10 * abs(self.f) for _, rise in self.trials):
+            return _fact("BelowRounding")("20 steps were refused whose change of the loss is below its rounding")
+        if g @ p > 0:
+            return _fact("PointsUphill")("20 steps were refused, the first of which points uphill: g'p > 0")
+        if change < 0.25 * promise < 0:
+            return _fact("GoodStepRefused")("20 steps were refused, and the first one had rho above 1/4")
+        return _fact("Refused")("20 steps in a row were refused")
+
+    def _called(self, call):
+        """Notes a call; returns the one before it."""
+        if self.last_call is None:
+            _needs_names(_function_on_trial())
+        before, self.last_call = self.last_call, call
+        return before
 
 
-class Saddle:
-    """1/2 x^2 - 1/2 y^2 + 1/4 y^4 of lesson 10: minimizers (0, 1) and (0, -1), a saddle at 0."""
+def _function_on_trial():
+    """The function that checking._call is calling now, or None."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not checking._call.__code__:
+        frame = frame.f_back
+    return frame and frame.f_locals["answer"]
+
+
+def _needs_names(function):
+    """Later cells pass tol, forcing and maxiter by name."""
+    try:
+        inspect.signature(function or _newton_krylov).bind(0, 0, tol=0, forcing=0, maxiter=0)
+    except TypeError as err:
+        raise _fact("OtherNames")("it cannot be called with tol=, forcing= and maxiter= by name") from err
+
+
+class Forcing:
+    """A forcing term that compares its arguments with the gradients so far."""
+
+    def __init__(self, meter, rule):
+        self.meter, self.rule = meter, rule
+
+    def _place(self, size):
+        return max((k for k, known in enumerate(self.meter.norms) if abs(known - size) <= 1e-5 * known), default=None)
+
+    def __call__(self, now, before):
+        if not np.isfinite(now):
+            raise _fact("NanStep")("a step was taken to where the gradient is nan")
+        came, k, j = f"forcing came with now = {now:.4g}, before = {before:.4g}", self._place(now), self._place(before)
+        if k is None or j is None:
+            raise _fact("OtherForcing")(f"{came}, and not both are norms of gradients so far")
+        if k < j:
+            raise _fact("SwappedForcing")(f"{came}, and the first is the older")
+        if any(j < i < k for i in self.meter.visited):
+            raise _fact("StaleForcing")(f"{came}, and the second is from an earlier theta")
+        return self.rule(now, before)
+
+
+class Separable:
+    """A sum of functions of one variable each, given by triples (f, f', f'')."""
+
+    def __init__(self, *terms):
+        self.terms = terms
+
+    def _each(self, which, x):
+        return np.array([float(term[which](t)) for term, t in zip(self.terms, x)])
 
     def fun(self, x):
-        return x[0]**2 / 2 - x[1]**2 / 2 + x[1]**4 / 4
+        return float(np.sum(self._each(0, x)))
 
     def grad(self, x):
-        return np.array([x[0], x[1]**3 - x[1]])
+        return self._each(1, x)
 
     def hessp(self, x, v):
-        return np.array([v[0], (3 * x[1]**2 - 1) * v[1]])
+        return self._each(2, x) * v
 
     def ggnp(self, x, v):  # |curvature|, for want of residuals
-        return np.array([v[0], abs(3 * x[1]**2 - 1) * v[1]])
+        return np.abs(self._each(2, x)) * v
 
 
-class Rosenbrock:
-    """1/2 (10 (y - x^2))^2 + 1/2 (1 - x)^2: a curved valley, its minimizer (1, 1)."""
-
-    def fun(self, x):
-        return 50 * (x[1] - x[0]**2)**2 + (1 - x[0])**2 / 2
-
-    def _jacobian(self, x):
-        return np.array([[-20 * x[0], 10], [-1, 0]])
-
-    def grad(self, x):
-        return self._jacobian(x).T @ np.array([10 * (x[1] - x[0]**2), 1 - x[0]])
-
-    def hessp(self, x, v):
-        return self.ggnp(x, v) + np.array([-200 * (x[1] - x[0]**2) * v[0], 0])
-
-    def ggnp(self, x, v):
-        J = self._jacobian(x)
-        return J.T @ (J @ v)
+def _parabola(bend, height=0.0):
+    return lambda t: height + bend * t**2 / 2, lambda t: bend * t, lambda t: bend
 
 
-class LogCosh:
-    """The sum of log cosh (x_i - i): flat far out, where pure Newton overshoots (lesson 10)."""
-
-    def fun(self, x):
-        z = abs(x - np.arange(len(x)))
-        return np.sum(z + np.log1p(np.exp(-2 * z)) - np.log(2))
-
-    def grad(self, x):
-        return np.tanh(x - np.arange(len(x)))
-
-    def hessp(self, x, v):
-        return (1 - self.grad(x)**2) * v
-
-    ggnp = hessp
-
-
-class Cliff:
-    """A kink at x = 0, rounded; left of x = -1/2 it stands on a plateau of height 8. Minimizer (about 0, 0)."""
-
-    def _parts(self, x):
-        return np.sqrt(x[0]**2 + 0.01), 1 / (1 + np.exp(np.clip(40 * (x[0] + 0.5), -500, 500)))
-
-    def fun(self, x):
-        root, s = self._parts(x)
-        return root + 8 * s + x[1]**2 / 2
-
-    def grad(self, x):
-        root, s = self._parts(x)
-        return np.array([x[0] / root - 320 * s * (1 - s), x[1]])
-
-    def hessp(self, x, v):
-        root, s = self._parts(x)
-        return np.array([(0.01 / root**3 + 12800 * s * (1 - s) * (1 - 2 * s)) * v[0], v[1]])
-
-    ggnp = hessp
+SQUARE = _parabola(1.0)
+HILL = (lambda t: t**4 / 4 - t**2 / 2, lambda t: t**3 - t, lambda t: 3 * t**2 - 1)               # of lesson 10
+TINY_QUARTIC = (lambda t: 1e-6 * t**4 / 4, lambda t: 1e-6 * t**3, lambda t: 3e-6 * t**2)
+LOG_COSH = (lambda t: np.logaddexp(t, -t) - np.log(2), np.tanh, lambda t: 1 - np.tanh(t)**2)   # flat far out
+BARRIER = (lambda t: t - np.log(t) if t > 0 else np.nan, lambda t: 1 - 1 / t if t > 0 else np.nan,
+           lambda t: 1 / t**2 if t > 0 else np.nan)
+MIRROR = (lambda t: (t**2 + 4e-6)**0.75, lambda t: 1.5 * t * (t**2 + 4e-6)**-0.25,             # Newton: from t to about -t
+          lambda t: 1.5 * (t**2 / 2 + 4e-6) * (t**2 + 4e-6)**-1.25)
 
 
 def _forcing(now, before):
     return min(0.5, 0.9 * (now / before)**2)
 
 
-def _outer(product="hessp", forcing=_forcing, solve=_steihaug, accept=1e-4, grows=True, shrinks=True, sign=1,
-           stop_at_rejection=False, radius=1.0, ratio=lambda fall, model: fall / model):
-    """Newton-Krylov with one part replaced."""
-    def answer(loss, theta0, tol=1e-8, forcing=forcing, maxiter=300):
+def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before), solve=_steihaug, radius=1.0, grow=2.0,
+           bad=lambda rho: not rho >= 0.25, shrink=lambda p, delta: norm(p) / 4, takes=lambda rho: rho > 1e-4,
+           ratio=lambda fall, model: fall / model, noise=1e-14, goal=lambda tol, size: tol * size, most=lambda maxiter: maxiter,
+           sign=1, old=(), stop_at_rejection=False, quits=lambda model, f: False):
+    """Newton-Krylov with one part replaced; `old` names what stays behind when theta moves."""
+    def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
         theta, delta = np.array(theta0, float), radius
-        f, g = loss.fun(theta), loss.grad(theta)
-        last, goal = norm(g), tol * norm(g)
-        for _ in range(maxiter):
-            if norm(g) <= goal:
+        f, g, first = loss.fun(theta), loss.grad(theta), theta
+        last = size = norm(g)
+        end = goal(tol, size)
+        for _ in range(most(maxiter)):
+            if size <= end:
                 break
-            p, model, stop = solve(functools.partial(getattr(loss, product), theta), g, delta, forcing(norm(g), last))
-            f_new, noise = loss.fun(theta + sign * p), 1e-14 * abs(f)
-            rho = ratio(f_new - f - noise, model - noise)
-            if rho < 0.25 and shrinks:
-                delta = norm(p) / 4
-            elif rho > 0.75 and grows and stop != "tolerance":
-                delta = 2 * delta
-            if rho > accept:
-                theta, f, last = theta + sign * p, f_new, norm(g)
-                g = loss.grad(theta)
+            center = first if "H" in old else theta
+            p, model, stop = solve(functools.partial(getattr(loss, product), center), g, delta, eta(forcing, size, last))
+            if quits(model, f):
+                break
+            f_new, unit = loss.fun(theta + sign * p), noise * abs(f)
+            rho = ratio(f_new - f - unit, model - unit)
+            if bad(rho):
+                delta = shrink(p, delta)
+            elif rho > 0.75 and stop != "tolerance":
+                delta = grow * delta
+            if takes(rho):
+                theta = theta + sign * p
+                f, last = (f if "f" in old else f_new), (last if "before" in old else size)
+                g = g if "g" in old else loss.grad(theta)
+                size = norm(g)
             elif stop_at_rejection:
                 break
         return theta
@@ -290,33 +388,20 @@ def _outer(product="hessp", forcing=_forcing, solve=_steihaug, accept=1e-4, grow
 _newton_krylov = _outer()
 
 
-def _stops_at_noise(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
-    """The other cure: to end where the loss cannot measure what the model promises."""
-    theta, delta = np.array(theta0, float), 0.5
-    f, g = loss.fun(theta), loss.grad(theta)
-    goal = tol * norm(g)
-    while norm(g) > goal:
-        s = steihaug(functools.partial(loss.hessp, theta), g, delta, min(0.5, np.sqrt(norm(g))), maxiter=10 * len(g))
-        f_new = loss.fun(theta + s.x)
-        if -s.model <= 1e-15 * abs(f):
-            break
-        rho = (f - f_new) / -s.model
-        delta = delta / 2 if rho < 0.1 else 3 * delta if rho > 0.9 else delta
-        if rho > 0:
-            theta, f, g = theta + s.x, f_new, loss.grad(theta + s.x)
-    return theta
+_stops_at_noise = _outer(noise=0, quits=lambda model, f: -model <= 1e-15 * abs(f), takes=lambda rho: rho > 0, radius=0.5, grow=3.0,
+                         solve=_lower_root)  # the other cure: to end where the loss cannot measure what the model promises
 
 
-def _line_search(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
+def _line_search(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
     """Newton-CG with a line search; at negative curvature it keeps what CG has, or takes the direction itself."""
     theta = np.array(theta0, float)
     f, g = loss.fun(theta), loss.grad(theta)
-    goal = tol * norm(g)
+    first = last = norm(g)
     for _ in range(maxiter):
-        if norm(g) <= goal:
+        if norm(g) <= tol * first:
             break
-        p, r, d = 0 * g, 1 * g, -g
-        while norm(r) > min(0.5, np.sqrt(norm(g))) * norm(g):
+        p, r, d, eta = 0 * g, 1 * g, -g, forcing(norm(g), last)
+        while norm(r) > eta * norm(g):
             Hd = loss.hessp(theta, d)
             if d @ Hd <= 0:
                 p = p if np.any(p) else d / norm(d)
@@ -324,94 +409,131 @@ def _line_search(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
             a = (r @ r) / (d @ Hd)
             p, new = p + a * d, r + a * Hd
             d, r = -new + (new @ new) / (r @ r) * d, new
-        t, f_new = 1.0, loss.fun(theta + p)
-        while f_new > f + 1e-4 * t * (g @ p) + 1e-14 * abs(f) and t > 1e-12:
+        t = 1.0
+        while not loss.fun(theta + t * p) <= f + 1e-4 * t * (g @ p) + 1e-14 * abs(f) and t > 1e-12:
             t /= 2
-            f_new = loss.fun(theta + t * p)
-        theta, f = theta + t * p, f_new
-        g = loss.grad(theta)
+        theta, last = theta + t * p, norm(g)
+        f, g = loss.fun(theta), loss.grad(theta)
     return theta
-
-
-def _full_newton(hv, g, delta, tol):
-    """Solves Hp = -g by CG, whatever the curvature and wherever it leads."""
-    p, model, _ = _truncated(bent="ignored", heeds_radius=False, at_most=len(g))(hv, g, delta, tol)
-    return p, model, "tolerance"
 
 
 def _one_product(hv, g, delta, tol):
     return _truncated(at_most=1)(hv, g, delta, tol)
 
 
-def _is_minimizer(theta, loss, theta0):
-    g0, g = norm(loss.loss.grad(theta0)), norm(loss.loss.grad(theta))
-    return bool(g <= 1e-6 * g0 and loss.loss.fun(theta) <= min(loss.lowest, loss.loss.fun(theta0)))
-
-
-def _where_it_ended(theta, loss, theta0):
-    g0, g = norm(loss.loss.grad(theta0)), norm(loss.loss.grad(theta))
-    if not np.all(np.isfinite([g, loss.loss.fun(theta)])):
-        return "On one of the losses your theta is so far out that the loss overflows. Which steps should be refused?"
-    if g <= 1e-6 * g0:
-        return (f"On a loss with {len(theta0)} unknowns you ended at a stationary point of value {loss.loss.fun(theta):.4g}, "
-                "which is no minimizer. What do you do where d'Hd <= 0?")
-    return (f"On a loss with {len(theta0)} unknowns the gradient norm at your theta is {g / g0:.1e} of the initial one. "
-            "Print rho, delta and |g| at each outer iteration.")
-
-
-def _diabetes_network(seed):
-    patients = data.diabetes()
-    X, y = patients.X[patients.train] * np.sqrt(442), patients.y[patients.train]
-    net = NetworkLoss([10, 5, 1], X, (y - y.mean()) / y.std(), loss="squared", l2=0.01)
-    return Metered(f"network {seed}", net, 1700), net.init(seed)
-
-
-def _far_quadratic():
-    rng = np.random.default_rng(4)
-    A = rng.standard_normal((30, 6))
-    return Metered("far", LeastSquares(A, A @ (2e4 * rng.standard_normal(6)) + rng.standard_normal(30)), 300), np.zeros(6)
-
-
-NETWORK_CASES = (
-    _diabetes_network(0), _diabetes_network(1), _far_quadratic(),
-    (Metered("saddle", Saddle(), 300, -0.2499), np.array([1.0, 0.3])),
-    (Metered("valley", Rosenbrock(), 800), np.array([-1.2, 1.0])),
-    (Metered("flat", LogCosh(), 600), np.array([5.0, -4, 9, 3])),
-    (Metered("cliff", Cliff(), 400, 0.11), np.array([7.0, 1])),
-)
-
-
-def _at_the_saddle(out, loss, theta0):
-    return not isinstance(loss.loss, Saddle) or np.size(out) == 2 and norm(np.ravel(out)) < 1e-2
-
-
-def _not_moved(out, loss, theta0):
-    return np.size(out) == np.size(theta0) and np.allclose(np.ravel(out), theta0)
-
-
-@_remembered(lambda loss, theta0, *rest: loss.name)
-def _answer_to_E12_2(loss, theta0):
-    return _newton_krylov(loss, theta0)
-
-
-@_remembered(lambda loss, theta0, *rest: loss.name)
-def _descent_only(loss, theta0):
+def _descent_only(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
     theta = np.array(theta0, float)
-    for _ in range(10_000):
+    for _ in range(maxiter):
         theta = theta - 0.01 * loss.grad(theta)
     return theta
 
 
+def _renamed(loss, theta0, gtol=1e-8, eta=_forcing, n=300):
+    _needs_names(_renamed)
+
+
+def _is_minimizer(theta, meter, theta0, *options):
+    loss = meter.loss
+    g0, g, f = norm(loss.grad(theta0)), norm(loss.grad(theta)), loss.fun(theta)
+    return bool(meter.leaves * g0 <= g <= meter.reaches * g0 and f <= min(meter.lowest, loss.fun(theta0)))
+
+
+def _where_it_ended(theta, meter, theta0, tol=1e-8, forcing=None, maxiter=300):
+    loss, where = meter.loss, f"On {meter.name}, with tol = {meter.tol:g} and maxiter = {meter.maxiter},"
+    g0, g, f = norm(loss.grad(theta0)), norm(loss.grad(theta)), loss.fun(theta)
+    if not np.all(np.isfinite([g, f])):
+        return f"{where} the loss is {f:.3g} at your theta. Print rho at each round: what does your code do where it is nan or inf?"
+    if f > loss.fun(theta0):
+        return f"{where} the loss is higher at your theta than at theta0. Print rho and f at each round."
+    if g > meter.reaches * g0:
+        return f"{where} ||g|| went down to {g / g0:.1e} of its start only. Print rho, delta and ||g|| at each round."
+    if g < meter.leaves * g0:
+        return f"{where} ||g|| went down to {g / g0:.1e} of its start, further than was asked. What ends steihaug there?"
+    return f"{where} you ended at a stationary point that is no minimizer, of value {f:.4g}. What do you do where d'Hd <= 0?"
+
+
+def _case(name, loss, theta0, tol=1e-8, rule=_forcing, maxiter=100, default=False, **wanted):
+    """An instance of E12.2. default: without the arguments that have a default."""
+    meter = Meter(name, loss, tol, maxiter, **wanted)
+    return (meter, np.array(theta0, float)) + (() if default else (tol, Forcing(meter, rule), maxiter))
+
+
+def _patients_network():
+    patients = data.diabetes()
+    X, y = patients.X[patients.train] * np.sqrt(442), patients.y[patients.train]
+    return NetworkLoss([10, 5, 1], X, (y - y.mean()) / y.std(), loss="squared", l2=0.01)
+
+
+def _least_squares(seed, size, noise):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((30, 6))
+    return LeastSquares(A, A @ (size * rng.standard_normal(6)) + noise * rng.standard_normal(30))
+
+
+NETWORK, QUADRATIC = _patients_network(), _least_squares(4, 0.005, 0.005)
+NETWORK_CASES = (
+    _case("linear least squares, forcing 1e-12", QUADRATIC, np.zeros(6), rule=lambda now, before: 1e-12, maxiter=1),
+    _case("linear least squares, forcing 0.5", QUADRATIC, np.zeros(6), rule=lambda now, before: 0.5, maxiter=1,
+          reaches=0.501, leaves=1e-3),
+    _case("linear least squares from far away", _least_squares(4, 2e4, 1), np.zeros(6)),
+    _case("a quadratic plus a large constant", Separable(*(_parabola(bend, 1e5) for bend in (1, 2, 5, 10, 20, 50))), np.ones(6),
+          1e-10, rule=lambda now, before: 0.5, maxiter=200, reaches=1e-4),  # where the last falls are below rounding
+    _case("a network of 61 weights", NETWORK, NETWORK.init(0)),
+    _case("the network from another start", NETWORK, NETWORK.init(1), 1e-2, reaches=1.1e-2),
+    _case("the network once more", NETWORK, NETWORK.init(1), maxiter=3, reaches=np.inf),
+    _case("a small quartic", Separable(TINY_QUARTIC, TINY_QUARTIC), [3, 1]),
+    _case("the saddle of lesson 10", Separable(SQUARE, HILL), [1, 0.3], lowest=-0.2499),
+    _case("a sum of log cosh", Separable(*4 * [LOG_COSH]), [5, -5, 7, 0.5], maxiter=300, default=True),
+    _case("a loss that mirrors Newton's steps", Separable(MIRROR, SQUARE), [0.4, 0.3]),
+    _case("x - log x, nan where x <= 0,", Separable(BARRIER, SQUARE), [5, 1], maxiter=18, reaches=np.inf),
+)
+
+
+_once_a_case = _remembered(lambda meter, *rest: meter.name)
+
+
 def _slip(**parts):
-    return _remembered(lambda loss, theta0, *rest: loss.name)(_outer(**parts))
+    return _once_a_case(_outer(**parts))
+
+
+_right = _slip()
+
+
+def _on_case(k, slip, says):
+    """A mistake that is made on one case only, so that `says` is said of whoever does there what the slip does."""
+    slip, name = _once_a_case(slip), NETWORK_CASES[k][0].name
+
+    def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
+        return (slip if loss.name == name else _right)(loss, theta0, tol, forcing, maxiter)
+    return Mistake(answer, says)
+
+
+def _stays_at_nan(out, meter, theta0, *options):
+    return "nan" in meter.name and norm(meter.loss.grad(out)) > 1e-6 * norm(meter.loss.grad(theta0))
 
 
 # ------------------------------------------------------------------------------------------ E12.3: forcing terms
-FORCING = ("A", "B", "C", "D", "E", "F")
+RULES = {"05": "A", "01": "B", "001": "C", "1e8": "D", "1e08": "D", "10": "D", "root": "E", "squareroot": "E", "ew": "F",
+         "eisenstatwalker": "F"}  # what is left of a rule's name without its punctuation (and raised digits)
+
+
+def _two_letters(out):
+    """("D", "F") from "DF", "D, F", "d and f", ["D: 1e-8", "F: E.-W."], ("1e-8", "Eisenstat-Walker")."""
+    if isinstance(out, str):
+        words = re.split(r"[\s,;/]+(?:and[\s,;]+)?", out.strip(" ()[]"))
+        out = list(out.strip()) if re.fullmatch(r"\s*[A-Fa-f]{2}\s*", out) else words
+    return tuple(map(_letter, out)) if isinstance(out, (tuple, list, np.ndarray)) and len(out) == 2 else out
+
+
+def _letter(word):
+    text = "".join(c for c in str(word).casefold() if c.isalnum() and c.isascii())
+    if re.match(r"\W*[a-f]\W*(:|$)", str(word).casefold()):
+        return text[0].upper()
+    return RULES.get(text.removeprefix("eta"), word)
 
 
 def _best_forcing(out):
-    return out[0] in ("d", "f") and out[1] in ("e", "f")
+    return out[0] in ("d", "f") and out[1] == "f"
 
 
 # --------------------------------------------------------------------------------------------- E12.4: full circle
@@ -469,6 +591,28 @@ def _untrained_gap(X, Y, width, theta0, solve):
     return _tiny_is_zero(_gap(*_linear_network(X, Y, width, theta0, _untrained)))
 
 
+_once_a_circle = _remembered(lambda X, *rest: (X.tobytes(), rest[-1] is _train))
+_full_circle = _once_a_circle(_circle(_gap))
+
+
+def _which_gap(out, X, Y, width, theta0, solve):
+    """Which of the two numbers is wrong, and what is known of it."""
+    right = _full_circle(X, Y, width, theta0, solve)
+    good = [abs(mine - asked) <= 1e-3 * max(right) for mine, asked in zip(out, right)]
+    where = f"With an X of shape {X.shape} and rank {np.linalg.matrix_rank(X)}" + (
+        ", and a solve that trains nothing," if solve is _untrained else ",")
+    if not any(good) and abs(np.hypot(*out) - np.hypot(*right)) <= 1e-3 * np.hypot(*right):
+        return f"{where} your two numbers split the right gap at another space. Compare the rank of your projection with that of X."
+    if not any(good):
+        return (f"{where} both numbers are wrong. Is your network linear and without weight decay, with squared loss, trained from "
+                "the theta0 that was given?")
+    if all(good):
+        return f"{where} your first number is small, but not rounding. Is your map that of pinv(X), or one near it?"
+    number, asked = ("first", "times X^+ X") if good[1] else ("second", "minus that times X^+ X")
+    return (f"{where} your {number} number is {out[good.index(False)]:.4g}, and the other is right. Compare it with the norm of "
+            f"the gap {asked}.")
+
+
 def _thin_problem(seed, m, d, rank, K, width, solve=_train):
     """Centered inputs of a given rank, targets, and a random start."""
     rng = np.random.default_rng(seed)
@@ -515,45 +659,53 @@ class Newton:
         return _newton_krylov(loss, theta0, tol=1e-6, forcing=lambda now, before: self.eta, maxiter=self.steps)
 
 
-def _cost(trace, target):
-    reached = trace.gnorm <= target * trace.gnorm[0]
-    return trace.cost[np.argmax(reached)] if reached.any() else np.inf
+_runs = {}
 
 
-def _races(cost=_cost, over_seeds=np.median, over_solvers=min, start=lambda loss, seed, seeds: loss.init(seed), one=False,
-           seeds_used=lambda seeds: seeds, solvers_used=lambda solvers: solvers):
+def _run(loss, solver, seed):
+    """The trace of one run; each is made once."""
+    key = loss.fun(loss.init(seed)), solver, seed
+    if key not in _runs:
+        _runs[key] = Trace(loss)
+        solver(_runs[key], loss.init(seed))
+    return _runs[key]
+
+
+def _cost(trace, target, miss=np.inf, level=lambda trace: trace.gnorm / trace.gnorm[0], what=lambda trace: trace.cost):
+    reached = level(trace) <= target
+    return what(trace)[np.argmax(reached)] if reached.any() else miss
+
+
+def _races(cost=_cost, over_seeds=np.median, over_solvers=min, run=_run, seeds_used=lambda seeds: seeds,
+           solvers_used=lambda solvers: solvers):
     """The fair race with one part replaced."""
     def answer(loss, families, seeds, target):
-        results, shared = [], Trace(loss)
+        results = []
         for solvers in families:
-            table = []
-            for solve in solvers_used(solvers):
-                row = []
-                for seed in seeds_used(seeds):
-                    trace = shared if one else Trace(loss)
-                    solve(trace, start(loss, seed, seeds))
-                    row.append(cost(trace, target))
-                table.append(row)
+            table = [[cost(run(loss, solver, seed), target) for seed in seeds_used(seeds)] for solver in solvers_used(solvers)]
             results.append(over_solvers([over_seeds(row) for row in table]))
-        return np.array(results)
+        return _misses_as_numbers(results)
     return answer
 
 
 _fair_race = _races()
 
 
+@_remembered(lambda loss, families, seeds, target: (target, len(seeds)))
+def _one_trace(loss, families, seeds, target):
+    """One trace for all runs."""
+    shared = Trace(loss)
+
+    def run(loss, solver, seed):
+        solver(shared, loss.init(seed))
+        return shared
+    return _races(run=run)(loss, families, seeds, target)
+
+
 def _tuned_by_seed(loss, families, seeds, target):
     """The best solver of the family anew for each seed."""
-    results = []
-    for solvers in families:
-        costs = []
-        for seed in seeds:
-            runs = [Trace(loss) for _ in solvers]
-            for solve, trace in zip(solvers, runs):
-                solve(trace, loss.init(seed))
-            costs.append(min(_cost(trace, target) for trace in runs))
-        results.append(np.median(costs))
-    return np.array(results)
+    return [np.median([min(_cost(_run(loss, solver, seed), target) for solver in solvers) for seed in seeds])
+            for solvers in families]
 
 
 def _as_a_list(loss, families, seeds, target):
@@ -562,12 +714,7 @@ def _as_a_list(loss, families, seeds, target):
         trace = Trace(loss)
         solve(trace, loss.init(seed))
         return next((c for c, size in zip(trace.cost, trace.gnorm) if size <= target * trace.gnorm[0]), float("inf"))
-    return [min(sorted(first(solve, seed) for seed in seeds)[len(seeds) // 2] for solve in solvers) for solvers in families]
-
-
-def _iterations(trace, target):
-    reached = trace.gnorm <= target * trace.gnorm[0]
-    return float(np.argmax(reached)) if reached.any() else np.inf
+    return [min(statistics.median(first(solve, seed) for seed in seeds) for solve in solvers) for solvers in families]
 
 
 def _last_crossing(trace, target):
@@ -577,30 +724,36 @@ def _last_crossing(trace, target):
 
 def _finite_median(row):
     row = np.asarray(row)
-    return np.median(row[np.isfinite(row)]) if np.any(np.isfinite(row)) else 1e9
+    return np.median(row[np.isfinite(row)]) if np.any(np.isfinite(row)) else np.inf
 
 
-def _capped(trace, target):
-    cost = _cost(trace, target)
-    return trace.total if np.isinf(cost) else cost
+def _misses_as_numbers(out):
+    """Infinity is an answer here: -1.5 stands for it, and -2.5 for nan."""
+    try:
+        values = np.asarray(out, float)
+    except (TypeError, ValueError):
+        return out
+    return np.where(np.isnan(values), -2.5, np.where(np.isposinf(values), -1.5, values))
 
 
-def _tiny_network(seed, N=30):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((N, 3))
-    return NetworkLoss([3, 3, 1], X, np.sin(X[:, 0]) + X[:, 1] * X[:, 2] / 2, loss="squared", l2=0.02)
+def _which_family(out, loss, families, seeds, target):
+    right = _fair_race(loss, families, seeds, target)
+    k = next(k for k in range(len(right)) if abs(out[k] - right[k]) > 1e-6 * abs(right[k]))
+    cost = {-1.5: "inf", -2.5: "nan"}.get(out[k], f"{out[k]:.5g}")
+    return (f"With {len(seeds)} seeds and target = {target:g} your cost of family {k} is {cost}, and something else was asked. For "
+            "one of its solvers and one seed print trace.cost beside trace.gnorm / trace.gnorm[0].")
 
 
-FAMILIES = [[Descent(0.05, 90), Descent(0.3, 6), Descent(0.8, 90), Descent(0.5, 90)],
-            [Descent(0.1, 60, 0.8), Descent(0.3, 60, 0.6)], [Newton(1e-6), Newton(0.5), Newton(0.1)]]
-RACE_CASES = ((_tiny_network(9), FAMILIES, [0, 1, 2], 0.02), (_tiny_network(10), FAMILIES, [3, 4, 5], 0.05),
-              (_tiny_network(7), FAMILIES, [3, 4, 5], 0.03), (_tiny_network(8), FAMILIES, [3, 4, 5, 6, 7], 0.04))
-_once_a_race = _remembered(lambda loss, families, seeds, target: (target, len(seeds)))
+def _tiny_network(seed, scale=1):
+    X = np.random.default_rng(seed).standard_normal((30, 3))
+    return NetworkLoss([3, 3, 1], X, scale * (np.sin(X[:, 0]) + X[:, 1] * X[:, 2] / 2), loss="squared", l2=0.02)
 
 
-@_once_a_race
-def _answer_to_E12_5(loss, families, seeds, target):
-    return _fair_race(loss, families, seeds, target)
+FAMILIES = [[Newton(0.1), Newton(1e-6), Newton(0.5)], [Descent(0.5, 90), Descent(0.8, 90), Descent(0.05, 40)],
+            [Descent(0.3, 60, 0.6), Descent(0.1, 60, 0.8)], [Descent(0.3, 6)]]
+RACE_CASES = ((_tiny_network(9), FAMILIES, [0, 1, 2], 0.02), (_tiny_network(7), FAMILIES, [3, 4, 5], 0.03),
+              (_tiny_network(8), FAMILIES, [3, 4, 5, 6, 7], 0.04),
+              (_tiny_network(8, scale=6), [[Descent(0.1, 60)], [Newton(0.1)]], [3, 4], 0.3))  # where |g| rises at first
 
 
 EXERCISES = [
@@ -608,180 +761,237 @@ EXERCISES = [
         id="E12.1", kind="I", minutes=15,
         asks="steihaug(hv, g, delta, tol) -> (p, model, stop)",
         hint="For H = diag(4, 1, -0.5), g = (1, 1, 0.3) print p, r, d'Hd and ||p|| after each product: the third one is the last.",
-        answer=_steihaug, holds=_is_steihaug, instances=STEIHAUG_CASES,
+        answer=_steihaug, holds=_is_steihaug, diagnose=_first_wrong_part, instances=STEIHAUG_CASES,
         accepts=(_lower_root, lambda hv, g, delta, tol: list(_steihaug(hv, g, delta, tol)),
                  lambda product, gradient, radius, rtol: (_steihaug(product, gradient, radius, rtol)[0].reshape(-1, 1),
                                                           *_steihaug(product, gradient, radius, rtol)[1:])),
         mistakes=(
-            Mistake(_truncated(bent="ignored"),
-                    "You divide by d'Hd where it is negative, and end at Newton's point: a saddle of the model. Test the sign "
-                    "of d'Hd before you divide."),
-            Mistake(_truncated(bent="ignored", heeds_radius=False),
-                    "These are plain conjugate gradients: they know neither the radius nor the sign of d'Hd. Both must end "
-                    "the loop."),
-            Mistake(_newton_scaled, "This scales Newton's step to the radius: a shorter wrong direction. Leave the path where "
-                                    "it crosses the boundary."),
-            Mistake(_truncated(heeds_radius=False),
-                    "You go on outside the region: the radius plays no part until the curvature is negative."),
-            Mistake(_truncated(at_most=1), "You stopped after one step: that is gradient descent with a good step length. "
-                                           "Where does your loop go on?"),
-            Mistake(_truncated(backwards=True), "At the boundary you took the negative root: the step leaves backwards along "
-                                                "d, uphill first."),
-            Mistake(_truncated(bent="here"), "At d'Hd <= 0 you stop where you are. The model falls all the way along d: "
-                                             "follow it to the end of the region."),
-            Mistake(_scaled_at_bend, "At d'Hd <= 0 you stretch p to the radius. The direction in which the model falls is d: "
-                                     "go along d from p."),
+            Mistake(_truncated(bent="ignored"), "You divide by d'Hd where it is negative, and end at Newton's point: a saddle of "
+                    "the model. Test the sign of d'Hd before you divide."),
+            Mistake(_truncated(bent="ignored", heeds_radius=False), "These are plain conjugate gradients: they know neither the "
+                    "radius nor the sign of d'Hd. Both must end the loop."),
+            Mistake(_newton_scaled, "This scales Newton's step to the radius: a shorter wrong direction. Leave the path where it "
+                    "crosses the boundary."),
+            Mistake(_truncated(heeds_radius=False), "You go on outside the region: the radius plays no part until the curvature is "
+                    "negative."),
+            Mistake(_truncated(at_most=1), "You stopped after one step: that is gradient descent with a good step length. Where "
+                    "does your loop go on?"),
+            Mistake(_truncated(backwards=True), "At the boundary you took the negative root: the step leaves backwards along d, "
+                    "uphill first."),
+            Mistake(_truncated(bent="here"), "At d'Hd <= 0 you stop where you are. The model falls all the way along d: follow it "
+                    "to the end of the region."),
+            Mistake(_truncated(bent="stretched"), "At d'Hd <= 0 you stretch p to the radius. The direction in which the model falls "
+                    "is d: go along d from p."),
             Mistake(_truncated(left="here"), "When the next step would leave the region you return the last p inside. There is "
-                                             "more to gain: follow d to the boundary."),
-            Mistake(_truncated(left="scaled"), "You take the step that leaves the region and shrink the result to the radius. "
-                                               "Cut the last step instead: go along d only as far as the boundary."),
-            Mistake(_truncated(relative=False), "You compare ||r|| with tol itself. Asked for is ||r|| <= tol ||g||, so that "
-                                                "the size of g does not matter."),
-            Mistake(_truncated(turn=lambda new, r: (r @ r) / (new @ new)),
-                    "Your beta is upside down: new residual over old one, lesson 08."),
-            Mistake(_truncated(turn=lambda new, r: 0.0), "Without beta each direction is only the last residual: that is "
-                                                         "steepest descent, step by step. CG adds beta d."),
-            Mistake(_truncated(model=lambda g, p, Hp: g @ p + p @ Hp),
-                    "Your p is right; your model value lacks the 1/2 before p'Hp."),
-            Mistake(_truncated(model=lambda g, p, Hp: -(g @ p) - p @ Hp / 2),
-                    "Your p is right; your model value has the other sign. It is q(p), which is negative."),
-            Mistake(_truncated(model=lambda g, p, Hp: g @ p),
-                    "Your p is right; your model value is only its linear part."),
-            Mistake(_truncated(model=lambda g, p, Hp: norm(Hp + g)),
-                    "Your p is right; the second number is the length of the residual. Asked for is q(p)."),
+                    "more to gain: follow d to the boundary."),
+            Mistake(_truncated(left="shrunk"), "You take the step that leaves the region and shrink the result to the radius. Cut "
+                    "the last step instead: go along d only as far as the boundary."),
+            Mistake(_truncated(relative=False), "You compare ||r|| with tol itself. Asked for is ||r|| <= tol ||g||, so that the "
+                    "size of g does not matter."),
+            Mistake(_truncated(turn=lambda new, r: (r @ r) / (new @ new)), "Your beta is upside down: new residual over old one, "
+                    "lesson 08."),
+            Mistake(_truncated(turn=lambda new, r: 0.0), "Without beta each direction is only the last residual: that is steepest "
+                    "descent, step by step. CG adds beta d."),
+            Mistake(_truncated(bends=lambda curvature: curvature < 0), "Where d'Hd is exactly 0 you divide by it. The model falls "
+                    "along d without end there too."),
+            Mistake(_truncated(bends=lambda curvature: curvature < 1e-12), "On an H with small positive curvatures you say "
+                    "negative curvature, or p ends as if it were. With which number do you compare d'Hd?"),
+            Mistake(_truncated(boundary_first=True), "You look at the length of the CG step before the sign of d'Hd. Where d'Hd <= "
+                    "0 there is no CG step: test it first."),
+            Mistake(_runs_away, "On an H with four positive eigenvalues your loop asks for more than 200 products, where CG needs "
+                    "four. Print r and Hp + g after each product: are they equal?"),
+            Mistake(_truncated(bent="along d"), "At d'Hd <= 0 your p is delta d / ||d||, from 0. Go along d from the p that CG has "
+                    "reached."),
+            Mistake(_truncated(bent="edge, r stays", left="edge, r stays", model=lambda g, p, hv, r: p @ (r + g) / 2),
+                    "Your p is right; your model value belongs to another point. When p moves to the edge, r moves too."),
+            Mistake(_truncated(update=_in_place, at_most=10**9, model=lambda g, p, hv, r: p @ (r + g) / 2),
+                    "Your r is g itself under a second name, so g changes with it and ||r|| is compared with itself. Start from a "
+                    "copy: g.copy()."),
+            *(Mistake(_truncated(model=model), f"Your p is right; {what}.") for model, what in (
+                (lambda g, p, hv, r: g @ p + p @ hv(p), "your model value lacks the 1/2 before p'Hp"),
+                (lambda g, p, hv, r: 2 * g @ p + p @ hv(p), "your model value is twice q(p)"),
+                (lambda g, p, hv, r: -(g @ p) - p @ hv(p) / 2, "your model value has the other sign. It is q(p), not its fall"),
+                (lambda g, p, hv, r: g @ p, "your model value is only its linear part"),
+                (lambda g, p, hv, r: norm(hv(p) + g), "the second number is the length of the residual. Asked for is q(p)"))),
             Mistake(lambda hv, g, delta, tol: (-_steihaug(hv, g, delta, tol)[0], *_steihaug(hv, g, delta, tol)[1:]),
                     "Your p points uphill. The first direction is -g."),
             Mistake(_other_words, "Your p is right; the reason is not. Where d'Hd <= 0 ended it, stop is 'negative curvature', "
-                                  "although p is on the boundary then too."),
+                    "although p is on the boundary then too."),
         )),
     Exercise(
         id="E12.2", kind="I", minutes=15,
         asks="newton_krylov(loss, theta0, tol, forcing, maxiter) -> theta, shape (n,)",
         hint="Print rho, delta and ||g|| at each outer iteration, and go through the five steps of the recipe.",
-        answer=_answer_to_E12_2, holds=_is_minimizer, diagnose=_where_it_ended,
-        instances=NETWORK_CASES, seconds=20.0,
-        accepts=(_stops_at_noise, _line_search, lambda loss, start, **options: list(_newton_krylov(loss, start)),
-                 lambda loss, theta0: _newton_krylov(loss, theta0)[:, None]),
+        answer=_right, holds=_is_minimizer, diagnose=_where_it_ended, instances=NETWORK_CASES, seconds=20.0,
+        accepts=(_stops_at_noise, _line_search, _outer(shrink=lambda p, delta: delta / 2, takes=lambda rho: rho > 0),
+                 _outer(solve=_lower_root, radius=0.1, grow=3.0),
+                 lambda loss, start, tol=1e-8, forcing=_forcing, maxiter=300, **options: list(_newton_krylov(
+                     loss, start, tol, forcing, maxiter)),
+                 lambda loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300: np.float32(_newton_krylov(
+                     loss, theta0, tol, forcing, maxiter))[:, None]),
+        remarks=(Remark(_slip(bad=lambda rho: rho < 0.25),
+                        "On x - log x, which is nan where x <= 0, you do not reach the minimizer. Is your radius made smaller "
+                        "where rho is nan?", shows=_stays_at_nan),),
         mistakes=(
-            Mistake(_slip(forcing=lambda now, before: 1e-10),
-                    "This solves the early systems to ten digits, and the quadratic is wrong there anyway. The forcing term "
-                    "sets the tolerance of each step."),
-            Mistake(_slip(grows=False),
-                    "Your radius never grows: count the exits, almost every step of a far start ends at the boundary."),
-            Mistake(_slip(shrinks=False),
-                    "After a rejected step your radius stays as it is, so the same step is tried for ever. Shrink it."),
-            Mistake(_slip(accept=-np.inf),
-                    "You take every step, also where the loss rises. Where rho is negative, stay where you are."),
-            Mistake(_slip(product="ggnp"),
-                    "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is missing from G?"),
-            Mistake(_slip(solve=_full_newton, accept=-np.inf),
-                    "Here p is the full Newton step, with no radius, and every step is taken. Let your steihaug compute it, and rho judge it."),
-            Mistake(_slip(solve=_one_product),
-                    "Each step uses one product: that is gradient descent with a curvature-chosen step. Let the forcing term "
-                    "decide when to stop."),
-            Mistake(_descent_only, "Your function never asks for a product with H: that is gradient descent. Let steihaug "
-                                   "compute the step."),
-            Mistake(_slip(stop_at_rejection=True),
-                    "You stop at the first rejected step. A rejection says that the radius was too large, not that you have "
-                    "arrived."),
-            Mistake(_slip(sign=-1), "You subtract p. The step already points downhill: the model was minimized over p."),
-            Mistake(_slip(ratio=lambda fall, model: -fall / model),
-                    "Your rho has the wrong sign: both the fall of the loss and the model value are negative for a good step."),
-            Mistake(_remembered(lambda loss, theta0, *rest: loss.name)(lambda loss, theta0: np.array(theta0, float)),
+            _on_case(0, _renamed,
+                     "Later cells call your function with tol=, forcing= and maxiter=. Keep the names of its arguments."),
+            _on_case(4, _descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute "
+                     "the step from products."),
+            _on_case(4, _outer(takes=lambda rho: True), "You take a step on which the loss rises. Print rho at each round, beside "
+                     "the loss before and after it: where rho is negative, stay where you are."),
+            _on_case(4, _outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Is it "
+                     "hessp(theta, v), and are theta, f and g changed together when a step is taken?"),
+            _on_case(6, _outer(most=lambda maxiter: 10**4),
+                     "You go on after maxiter rounds. Count the rounds, the refused ones too."),
+            _on_case(5, _outer(goal=lambda tol, size: 1e-8 * size),
+                     "You go on after ||g|| has reached tol times its start. With which number does your loop compare it?"),
+            _on_case(7, _outer(goal=lambda tol, size: tol),
+                     "On a loss of small values you stop where ||g|| is below tol itself. Asked for is tol times ||g|| at theta0."),
+            _on_case(4, _outer(eta=lambda forcing, now, before: forcing(before, now)),
+                     "You call forcing with the older gradient norm first. Asked for is forcing(now, before)."),
+            _on_case(4, _outer(old=("before",)),
+                     "The second argument of your forcing comes from an old theta. Update it whenever theta moves."),
+            _on_case(4, _outer(eta=lambda forcing, now, before: forcing(now**2, before**2)), "Your forcing does not get the norms "
+                     "of two gradients. Asked for are the 2-norms at this theta and at the one before it."),
+            _on_case(0, _outer(eta=lambda forcing, now, before: 0.5), "On a quadratic with a forcing term of 1e-12 you end where "
+                     "one of 0.5 ends. Which number does your steihaug get as tol?"),
+            _on_case(1, _outer(eta=lambda forcing, now, before: 1e-12), "On a quadratic with a forcing term of 0.5 you solve to "
+                     "the last digit. Far from the solution that is wasted: which number does your steihaug get as tol?"),
+            _on_case(4, _outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused "
+                     "again. Print p and delta: what should change after a refusal?"),
+            _on_case(4, _outer(shrink=lambda p, delta: 4 * norm(p)),
+                     "You refuse twenty steps in a row from one theta. Print delta and ||p|| after each: which way do they go?"),
+            _on_case(4, _outer(sign=-1), "The steps that you try point uphill, g'p > 0, and all are refused. Print g'p at each "
+                     "round: is g the gradient at this theta, and is p added to theta?"),
+            _on_case(4, _outer(ratio=lambda fall, model: -fall / model),
+                     "You refuse a step that brings more than a quarter of what the model promised, and all after it. Both f(theta "
+                     "+ p) - f(theta) and q are negative for a good step: print them beside rho."),
+            _on_case(3, _outer(noise=0), "You refuse step after step whose fall is below the rounding of the loss, so the loop "
+                     "ends only with maxiter. What is your rho where both falls are smaller than epsilon?"),
+            _on_case(11, _outer(takes=lambda rho: not rho <= 1e-4), "You take a step to where the loss is nan. Each comparison "
+                     "with nan is False: which branch of your code does a rho of nan take?"),
+            _on_case(10, _outer(ratio=lambda fall, model: model / fall), "You take steps that bring a millionth of what the model "
+                     "promised, one after the other. Is your rho large or small there?"),
+            _on_case(2, _outer(grow=1.0),
+                     "On a quadratic whose minimizer is far away all your steps have length 1. When should the radius grow?"),
+            _on_case(7, _outer(old=("H",)),
+                     "All your products are taken at theta0. H belongs to the present theta: what is the first argument of hessp?"),
+            _on_case(4, _outer(product="ggnp"),
+                     "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is missing from G?"),
+            Mistake(_slip(solve=_one_product), "Each step uses one product: that is gradient descent with a curvature-chosen step. "
+                    "Let the forcing term decide when to stop."),
+            _on_case(4, _outer(stop_at_rejection=True), "You stop at the first rejected step. A rejection says that the radius was "
+                     "too large, not that you have arrived."),
+            Mistake(_once_a_case(lambda loss, theta0, tol=1e-8, forcing=None, maxiter=300: np.array(theta0, float)),
                     "You returned the initial theta. Is the new theta kept when a step is accepted?"),
         )),
     Exercise(
         id="E12.3", kind="P", minutes=6,
         asks="two letters of the table: fewest outer iterations, fewest products",
         hint="Outer iterations want exact steps near the end; products should not be spent while the quadratic is still wrong.",
-        answer=("D", "F"), holds=_best_forcing,
-        accepts=(["D", "E"], ("F", "F"), ("d", "f"), ["F", "E"]),
+        answer=("D", "F"), holds=_best_forcing, reads=_two_letters,
+        accepts=("DF", "D, F", "d f", "D and F", ["D", "F"], ("F", "F"), ("d ", "f"), ("D: 1e-8", "F: E.-W."), np.array(["D", "F"]),
+                 ("1e-8", "Eisenstat-Walker")),
         mistakes=(
-            Mistake(("D", "D"), "Exact early steps go toward a wrong quadratic. They save outer iterations, and each of them "
-                                "costs many products.", shows=lambda out: out == ("d", "d")),
-            Mistake(("D", "A"), "The cheapest steps, and too many of them: a constant forcing term converges only linearly.",
-                    shows=lambda out: out[0] in ("d", "f") and out[1] == "a"),
-            Mistake(("D", "B"), "Close, but one fixed digit is too many at first and too few at the end. Which rule changes?",
-                    shows=lambda out: out[0] in ("d", "f") and out[1] in ("b", "c")),
-            Mistake(("F", "D"), "The other way round is nearer: which of the two makes its early steps exact?",
-                    shows=lambda out: out == ("f", "d")),
-            Mistake(("A", "A"), "Loose steps are cheap, but each gains only a constant factor: the residual, and so the "
-                                "gradient, falls by about the forcing term.", shows=lambda out: out[0] == "a"),
+            Mistake(("D", "D"), "Exact early steps go toward a wrong quadratic, and each of them costs many products. Which steps "
+                    "should be exact?", shows=lambda out: out[0] in ("d", "f") and out[1] == "d"),
+            Mistake(("D", "A"), "The cheapest steps, and too many of them: a constant forcing term converges only linearly. What "
+                    "should become of the forcing term near the end?", shows=lambda out: out[0] in ("d", "f") and out[1] == "a"),
+            Mistake(("D", "B"), "Close, but a constant forcing term is too tight at first or too loose at the end. What should it "
+                    "depend on?", shows=lambda out: out[0] in ("d", "f") and out[1] in ("b", "c")),
+            Mistake(("D", "E"), "Close: one rule needs fewer products than E. E looks at ||g||; what would tell that the model has "
+                    "become right?", shows=lambda out: out[0] in ("d", "f") and out[1] == "e"),
+            Mistake(("A", "A"), "Loose steps are cheap, but each gains only a constant factor: the gradient falls by about the "
+                    "forcing term. Your first letter asks for few iterations.", shows=lambda out: out[0] == "a"),
             Mistake(("E", "E"), "The square root tightens late: while ||g|| is large it is as loose as A. Some rule needs fewer "
-                                "outer iterations.", shows=lambda out: out[0] == "e"),
-            Mistake(("B", "F"), "A constant forcing term converges linearly, so tightening it further saves outer iterations. "
-                                "Which one is the tightest?", shows=lambda out: out[0] in ("b", "c")),
+                    "outer iterations.", shows=lambda out: out[0] == "e"),
+            Mistake(("B", "F"), "The gradient falls by about the forcing term in each iteration. Can it fall faster than with your "
+                    "first letter?", shows=lambda out: out[0] in ("b", "c")),
         )),
     Exercise(
         id="E12.4", kind="X", minutes=10,
         asks="full_circle(X, Y, width, theta0, solve) -> (gap on the row space, gap off it)",
         hint="Write the map of A^+: it takes a row x of X to x X^+ Y. Then multiply W2 W1 minus this map by X^+ X.",
-        answer=_remembered(lambda X, *rest: (X.tobytes(), rest[-1] is _train))(_circle(_gap)),
-        reads=_tiny_is_zero, instances=CIRCLE_CASES, tol=1e-3,
+        answer=_full_circle, diagnose=_which_gap, reads=_tiny_is_zero, instances=CIRCLE_CASES, tol=1e-3,
         accepts=(_by_svd, _transposed,
                  _circle(lambda W1, W2, B, P: (norm((W2 @ W1 - B) @ P), norm(W2 @ W1 @ (np.eye(len(P)) - P))))),
         mistakes=(
-            Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 - B), _gap(W1, W2, B, P)[1])),
-                    "Your first number is the whole gap. Look only where X has data: multiply by X^+ X.",
-                    shows=lambda out, *args: abs(out[0] - norm(_circle(_gap)(*args))) < 1e-3 and out[0] > 1e-3),
-            Mistake(_circle(lambda W1, W2, B, P: _gap(W1, W2, B, P)[::-1]),
-                    "The right numbers in the other order: first on the row space, then off it."),
-            Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], norm(W2 @ W1 - B))),
-                    "Your second number is the whole gap. Off the row space means multiplied by I - X^+ X."),
-            Mistake(_circle(lambda W1, W2, B, P: tuple(v**2 for v in _gap(W1, W2, B, P))),
-                    "These are the squares of the two norms."),
+            Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 - B), _gap(W1, W2, B, P)[1])), "Your first number is the whole gap. "
+                    "Look only where X has data: multiply by X^+ "
+                    "X.", shows=lambda out, *args: abs(out[0] - norm(_circle(_gap)(*args))) < 1e-3 and out[0] > 1e-3),
+            Mistake(_circle(lambda W1, W2, B, P: _gap(W1, W2, B, P)[::-1]), "The right numbers in the other order: first on the "
+                    "row space, then off it."),
+            Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], norm(W2 @ W1 - B))), "Your second number is the whole "
+                    "gap. Off the row space means multiplied by I - X^+ X."),
+            Mistake(_circle(lambda W1, W2, B, P: tuple(v**2 for v in _gap(W1, W2, B, P))), "These are the squares of the two "
+                    "norms."),
             Mistake(_circle(lambda W1, W2, B, P: tuple(np.linalg.norm(M, 2) for M in ((W2 @ W1 - B) @ P,
                                                                                       (W2 @ W1 - B) @ (np.eye(len(P)) - P)))),
                     "These are spectral norms, the largest singular values. Asked for is the Frobenius norm, "
                     "np.linalg.norm(matrix)."),
-            Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], norm(W1 - W1 @ P))),
-                    "Your second number belongs to W1 alone. Only the product W2 W1 is a map from inputs to outputs."),
-            Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 @ P), _gap(W1, W2, B, P)[1])),
-                    "Your first number lacks the pseudo-inverse map: it is W2 W1 alone on the row space."),
-            Mistake(_remembered(lambda X, *rest: (X.tobytes(), rest[-1] is _train))(_untrained_gap),
-                    "These are the gaps of the initial weights. Train first: theta = solve(loss, theta0)."),
-            Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], 0.0)),
-                    "You claim equality everywhere. That holds only for a W1 that starts in the row space of X."),
-            Mistake(_circle(lambda W1, W2, B, P: tuple(v / norm(B) for v in _gap(W1, W2, B, P))),
-                    "These are relative gaps. Asked for are the two norms themselves."),
+            Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], norm(W1 - W1 @ P))), "Your second number belongs to W1 "
+                    "alone. Only the product W2 W1 is a map from inputs to outputs."),
+            Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 @ P), _gap(W1, W2, B, P)[1])), "Your first number lacks the "
+                    "pseudo-inverse map: it is W2 W1 alone on the row space."),
+            Mistake(_once_a_circle(_untrained_gap), "These are the gaps of the initial weights. Train first: theta = solve(loss, "
+                    "theta0)."),
+            Mistake(_circle(lambda W1, W2, B, P: tuple(v / np.sqrt(B.size) for v in _gap(W1, W2, B, P))),
+                    "These are root mean squares over the entries. Asked for are the norms, roots of sums."),
+            Mistake(_circle(lambda W1, W2, B, P: (0.0, _gap(W1, W2, B, P)[1])), "Your first number is 0 also where solve trains "
+                    "nothing. Compute it from W1 and W2."),
+            Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], 0.0)), "You claim equality everywhere. That holds only "
+                    "for a W1 that starts in the row space of X."),
+            Mistake(_circle(lambda W1, W2, B, P: tuple(v / norm(B) for v in _gap(W1, W2, B, P))), "These are relative gaps. Asked "
+                    "for are the two norms themselves."),
         )),
     Exercise(
         id="E12.5", kind="X", minutes=10,
         asks="fair_race(loss, families, seeds, target) -> costs, one for each family",
         hint="For one solver and one seed: a fresh Trace, the start loss.init(seed), and the cost at the first record whose "
              "gnorm is small enough.",
-        answer=_answer_to_E12_5, instances=RACE_CASES, seconds=20.0,
-        accepts=(_once_a_race(_as_a_list), _once_a_race(_races(over_solvers=np.min))),
+        answer=_fair_race, reads=_misses_as_numbers, diagnose=_which_family, instances=RACE_CASES, seconds=20.0,
+        accepts=(_as_a_list, lambda *args: _fair_race(*args)[:, None]),
         mistakes=(
-            Mistake(_once_a_race(_races(cost=_iterations)),
+            Mistake(_races(cost=functools.partial(_cost, what=lambda trace: np.arange(len(trace.cost)))),
                     "You count iterations. One iteration of Newton-Krylov hides several products: read the cost."),
-            Mistake(_once_a_race(_races(seeds_used=lambda seeds: seeds[:1])),
-                    "This is one start only. Different starts end in different minima, so take the median over all seeds."),
-            Mistake(_once_a_race(_races(seeds_used=lambda seeds: seeds[-1:])),
-                    "This is the last start only. Keep the cost of each seed, then take the median."),
-            Mistake(_once_a_race(_races(solvers_used=lambda solvers: solvers[:1])),
-                    "Each family ran with its first setting only. An untuned competitor loses for the wrong reason: try all "
-                    "its settings."),
-            Mistake(_once_a_race(_races(over_solvers=np.median)),
-                    "You take the median over the settings too. A practitioner uses the best setting of a method."),
-            Mistake(_once_a_race(_tuned_by_seed),
-                    "You choose the best setting anew for each seed. Nobody knows it beforehand: choose one setting for all "
-                    "seeds, by its median."),
-            Mistake(_once_a_race(_races(over_seeds=np.mean)),
-                    "You take the mean over the seeds. One start that is not solved makes it infinite: take the median."),
-            Mistake(_once_a_race(_races(over_seeds=min)),
-                    "You report the luckiest start. Take the median over the seeds."),
-            Mistake(_once_a_race(_races(over_seeds=max)),
-                    "You report the unluckiest start. Take the median over the seeds."),
-            Mistake(_once_a_race(_races(over_seeds=_finite_median)),
-                    "You drop the starts that were not solved. A failure is a result: its cost is infinite, np.inf."),
-            Mistake(_once_a_race(_races(cost=_capped)),
-                    "A run that ends without reaching the target counts here as if it had. Its cost is infinite, np.inf."),
-            Mistake(_once_a_race(_races(cost=lambda trace, target: trace.total)),
-                    "You count the whole run. The race ends where the target is first reached."),
-            Mistake(_once_a_race(_races(cost=_last_crossing)),
-                    "You count until the gradient stays small. The race ends where the target is first reached."),
-            Mistake(_once_a_race(_races(one=True)),
-                    "One Trace served all runs, so each pays for those before it. Make a fresh one for each run."),
+            Mistake(_races(cost=functools.partial(_cost, what=lambda trace: trace.seconds)), "Some of your costs are below 1, the "
+                    "price of one gradient. Do you read the cost of the trace, or its "
+                    "clock?", shows=lambda out, *args: 0 < np.min(np.where(out > 0, out, 1.0)) < 1),
+            Mistake(_races(seeds_used=lambda seeds: seeds[:1]), "These are the costs of the first start alone. Has each run its "
+                    "own start and a fresh Trace, and is the median taken over all seeds?"),
+            Mistake(_races(seeds_used=lambda seeds: seeds[-1:]), "This is the last start only. Keep the cost of each seed, then "
+                    "take the median."),
+            Mistake(_races(seeds_used=lambda seeds: range(len(seeds))), "Your starts are not those of the seeds that were given. "
+                    "Which seed does loss.init get?"),
+            Mistake(_races(solvers_used=lambda solvers: solvers[:1]), "Each family ran with its first setting only. An untuned "
+                    "competitor loses for the wrong reason: try all its settings."),
+            *(Mistake(_races(over_solvers=f), f"You take the {of} the settings of a family. A practitioner uses its best setting.")
+              for f, of in ((max, "largest cost among"), (np.median, "median over"), (np.mean, "mean over"))),
+            Mistake(_tuned_by_seed, "You choose the best setting anew for each seed. Nobody knows it beforehand: choose one "
+                    "setting for all seeds, by its median."),
+            *(Mistake(_races(over_seeds=f), f"You report {what}. Take the median over the seeds.") for f, what in (
+                (np.mean, "the mean over the seeds"), (min, "the luckiest start"), (max, "the unluckiest start"))),
+            Mistake(_races(over_seeds=_finite_median), "You drop the starts that were not solved. A failure is a result: its cost "
+                    "is infinite, np.inf."),
+            Mistake(_races(cost=functools.partial(_cost, miss=np.nan)), "A cost of yours is nan. A run that does not reach the "
+                    "target costs np.inf, which can be compared.", shows=lambda out, *args: -2.5 in out),
+            Mistake(_races(cost=lambda trace, target: trace.cost[np.argmax(trace.gnorm <= target * trace.gnorm[0])]),
+                    "A run that never reaches the target counts with its first cost here: np.argmax of an array without True is 0. "
+                    "Ask any() first."),
+            Mistake(_races(cost=functools.partial(_cost, miss=1000.0)),
+                    "A run that never reaches the target has a finite cost here. Its cost is infinite, np.inf.",
+                    shows=lambda out, *args: out[-1] > 0 > _fair_race(*args)[-1] and any(
+                        abs(o - r) <= 1e-6 * r for o, r in zip(out, _fair_race(*args)))),
+            Mistake(_races(cost=lambda trace, target: trace.total), "You count the whole run. The race ends where the target is "
+                    "first reached."),
+            Mistake(_races(cost=_last_crossing), "You count until the gradient stays small. The race ends where the target is "
+                    "first reached."),
+            Mistake(_races(cost=functools.partial(_cost, level=lambda trace: trace.gnorm)), "You compare ||g|| with target itself. "
+                    "Asked for is target times ||g|| at the start of the run."),
+            Mistake(_races(cost=functools.partial(_cost, level=lambda trace: trace.gnorm / trace.gnorm.max())),
+                    "You compare with the largest ||g|| of the run. Asked for is ||g|| at its start: it may rise at first."),
+            Mistake(_races(cost=functools.partial(_cost, level=lambda trace: trace.f / trace.f[0])), "You compare the values of "
+                    "the loss. The race is for the norm of the gradient."),
+            Mistake(_one_trace, "One Trace served all runs, so each pays for those before it. Make a fresh one for each run."),
         )),
 ]
