@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from utils import exercises
+from utils import checking, exercises
 from utils.checking import NOT_ATTEMPTED, NOT_YET, RIGHT, Exercise, Mistake, Remark, coerce, judge
 
 RNG = np.random.default_rng(0)
@@ -145,6 +145,23 @@ def test_side_effects():
 
     assert "changed its argument x" in said(IMPLEMENT, in_place)
     assert "Append a copy" in said(IMPLEMENT, aliased)
+
+
+def test_names_that_later_cells_use_must_be_kept():
+    named = Exercise(**{**IMPLEMENT.__dict__, "by_name": ("x",)})
+    assert judge(named, lambda A, x: gradient(A, x)).state == RIGHT
+    assert judge(named, lambda A, *, x=None, **rest: 0).state == NOT_YET
+    assert said(named, lambda A, theta: gradient(A, theta)).startswith("Later cells call your function with x= by name.")
+    assert judge(named, ...).state == NOT_ATTEMPTED
+
+
+def test_what_an_instance_has_seen_is_said():
+    class Watch:
+        def __matmul__(self, x):
+            raise checking.Seen("the product was asked for twice")
+
+    watched = Exercise(**{**IMPLEMENT.__dict__, "answer": lambda A, x: x, "instances": ((Watch(), np.ones(2)),), "mistakes": ()})
+    assert said(watched, lambda A, x: A @ x) == "Stopped: the product was asked for twice."
 
 
 def test_unfinished():

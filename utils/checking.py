@@ -64,6 +64,7 @@ class Exercise:
     holds      `holds(output, *args) -> bool`: where many outputs are right, the property that makes them so
     reads      `reads(output) -> output`: other forms that mean the same (a history for its last row)
     diagnose   `diagnose(output, *args) -> str`: what to say of an answer that no mistake explains
+    by_name    names of arguments that later cells pass by name, so that an answer must keep them
     tol        relative tolerance of an output, in the 2-norm
     seconds    after which a call that has not returned is stopped
     """
@@ -80,6 +81,7 @@ class Exercise:
     holds: Callable | None = None
     reads: Callable | None = None
     diagnose: Callable | None = None
+    by_name: tuple = ()
     tol: float = 1e-6
     seconds: float = 5.0
 
@@ -125,6 +127,9 @@ def _judge(exercise, submission):
         return Verdict(NOT_YET, f"Your function is called with {len(exercise.instances[0])} arguments"
                                 f"{f' ({names})' if names else ''}, and its signature does not take them. "
                                 f"Asked for is {exercise.asks}.")
+    if callable(submission) and not _has_names(submission, exercise.by_name):
+        return Verdict(NOT_YET, f"Later cells call your function with {'=, '.join(exercise.by_name)}= by name. "
+                                "Keep the names of these arguments.")
     truth = run(exercise, exercise.answer)
     calls = run(exercise, submission)
 
@@ -202,6 +207,10 @@ def _call(call, answer, names):
     call.changed = next((name for name, was, now in zip(names, call.args, given) if not _same(was, now)), "")
 
 
+class Seen(RuntimeError):
+    """Raised by an instance that watches an answer: what it saw, as the sentence to say where no mistake explains it."""
+
+
 class _TimeUp(BaseException):
     """The alarm: not an Exception, so that a learner's `except Exception` does not swallow it."""
 
@@ -246,6 +255,15 @@ def _takes(function, args):
     except ValueError:  # no signature to be had (a built-in): try it
         pass
     return True
+
+
+def _has_names(function, names):
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return True
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return named >= set(names) or any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _names(exercise):
@@ -399,6 +417,8 @@ def _form_nan_or_side_effect(exercise, calls, outputs, truth):
         if _is_aliased(call.value):
             return _Problem("All entries of your list are one and the same array, so each shows its last state. "
                             "Append a copy: hist.append(x.copy()).", hides_mistakes=True)
+        if isinstance(call.error, Seen):
+            return _Problem(f"Stopped{_on(exercise, call)}: {call.error}.")
         if call.error is not None:
             first_line = (str(call.error).strip().splitlines() or ["no message"])[0]
             if any(word in first_line for word in ("matmul", "broadcast", "shapes", "dimension")):

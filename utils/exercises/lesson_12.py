@@ -1,15 +1,14 @@
 """Lesson 12, Newton-Krylov on a network: truncated CG, its outer loop, forcing terms, full circle, a fair race."""
 import copy
 import functools
-import inspect
 import re
 import statistics
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import checking, data
-from ..checking import Exercise, Mistake, Remark
+from .. import data
+from ..checking import Exercise, Mistake, Remark, Seen
 from ..krylov import steihaug
 from ..losses import LeastSquares
 from ..network import NetworkLoss
@@ -21,7 +20,7 @@ norm = np.linalg.norm
 @functools.cache
 def _fact(name):
     """A kind of error: something that was seen in a run, and so is true of the run, whatever its cause."""
-    return type(name, (RuntimeError,), {})
+    return type(name, (Seen,), {})
 
 
 class Product:
@@ -267,26 +266,8 @@ class Meter:
 
     def _called(self, call):
         """Notes a call; returns the one before it."""
-        if self.last_call is None:
-            _needs_names(_function_on_trial())
         before, self.last_call = self.last_call, call
         return before
-
-
-def _function_on_trial():
-    """The function that checking._call is calling now, or None."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code is not checking._call.__code__:
-        frame = frame.f_back
-    return frame and frame.f_locals["answer"]
-
-
-def _needs_names(function):
-    """Later cells pass tol, forcing and maxiter by name."""
-    try:
-        inspect.signature(function or _newton_krylov).bind(0, 0, tol=0, forcing=0, maxiter=0)
-    except TypeError as err:
-        raise _fact("OtherNames")("it cannot be called with tol=, forcing= and maxiter= by name") from err
 
 
 class Forcing:
@@ -426,10 +407,6 @@ def _descent_only(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
     for _ in range(maxiter):
         theta = theta - 0.01 * loss.grad(theta)
     return theta
-
-
-def _renamed(loss, theta0, gtol=1e-8, eta=_forcing, n=300):
-    _needs_names(_renamed)
 
 
 def _is_minimizer(theta, meter, theta0, *options):
@@ -823,6 +800,7 @@ EXERCISES = [
         asks="newton_krylov(loss, theta0, tol, forcing, maxiter) -> theta, shape (n,)",
         hint="Print rho, delta and ||g|| at each outer iteration, and go through the five steps of the recipe.",
         answer=_right, holds=_is_minimizer, diagnose=_where_it_ended, instances=NETWORK_CASES, seconds=20.0,
+        by_name=("tol", "forcing", "maxiter"),
         accepts=(_stops_at_noise, _line_search, _outer(shrink=lambda p, delta: delta / 2, takes=lambda rho: rho > 0),
                  _outer(solve=_lower_root, radius=0.1, grow=3.0),
                  lambda loss, start, tol=1e-8, forcing=_forcing, maxiter=300, **options: list(_newton_krylov(
@@ -833,8 +811,6 @@ EXERCISES = [
                         "On x - log x, which is nan where x <= 0, you do not reach the minimizer. Is your radius made smaller "
                         "where rho is nan?", shows=_stays_at_nan),),
         mistakes=(
-            _on_case(0, _renamed,
-                     "Later cells call your function with tol=, forcing= and maxiter=. Keep the names of its arguments."),
             _on_case(4, _descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute "
                      "the step from products."),
             _on_case(4, _outer(takes=lambda rho: True), "You take a step on which the loss rises. Print rho at each round, beside "
