@@ -193,14 +193,17 @@ class Step:
         if not price @ price > 0:
             return None
         lam = rest @ price / (price @ price)
-        fits = np.linalg.norm(rest - lam * price) <= FITS * np.linalg.norm(self.g)
+        misfit, size = np.linalg.norm(rest - lam * price), np.linalg.norm(self.g)
+        altered = power != 2 or sign != 1 or np.any(pull)
+        fits = misfit <= FITS * size and (not altered or misfit <= max(1e-3 * np.linalg.norm(rest), 1e-9 * size))
         return lam if fits and lam > -FITS * (self.D**(2.0 - power)).max() else None
 
     def is_cut(self):
         """Whether it is the Gauss-Newton step times a number that is not 1."""
         whole = -np.linalg.pinv(self.G, rcond=1e-13, hermitian=True) @ self.g
         part = self.s @ whole / (whole @ whole)
-        return abs(part - 1) > 1e-4 and np.linalg.norm(self.s - part * whole) <= FITS * np.linalg.norm(self.s)
+        aside = np.linalg.norm(self.s - part * whole) / np.linalg.norm(self.s)
+        return abs(part - 1) > FITS and aside <= min(0.01 * abs(part - 1), 0.1 * FITS)
 
     def is_gradient(self):
         downhill = -self.D**2 * self.g
