@@ -208,7 +208,7 @@ def _call(call, answer, names):
 
 
 class Seen(RuntimeError):
-    """Raised by an instance that watches an answer: what it saw, as the sentence to say where no mistake explains it."""
+    """Raised by an instance that watches an answer: what it saw, to be said where no mistake explains it."""
 
 
 class _TimeUp(BaseException):
@@ -378,7 +378,7 @@ class _Problem:
 
 
 def _is_unfinished(value, wanted=None):
-    """Whether there is nothing yet, or a ... in a row of values (or a None, where values that are not None are wanted)."""
+    """Whether there is nothing yet, or a ... in a row of values (or a None, where no None is wanted)."""
     if any(value is u for u in UNFINISHED):
         return True
     none_too = isinstance(wanted, tuple) and not any(part is None for part in wanted)
@@ -482,11 +482,15 @@ def _generic_diagnosis(exercise, outputs, truth):
     pairs = [(y, t) for y, t in pairs if y.size and np.linalg.norm(t) > 0]
     if not pairs:
         return None
+    errors = [distance(y, t) for y, t in pairs]
+    if max(errors) < 1e-3:
+        return (f"Right to about {-np.log10(max(errors)):.0f} digits, and more can be had. "
+                "Rounding, finite differences, or a loop that stops early?")
     factors = [float(y @ t / (t @ t)) for y, t in pairs]
     if all(distance(y, c * t) <= exercise.tol and c != 0 for (y, t), c in zip(pairs, factors)):
         if np.allclose(factors, -1):
             return "Right size, opposite sign, on every instance. Which way round is your difference?"
-        if np.allclose(factors, factors[0]) and abs(factors[0] - 1) > 1e-3:
+        if np.allclose(factors, factors[0]):
             return (f"Your answer is {factors[0]:.4g} times what was asked, on every instance. "
                     "Which constant stands in the definition?")
         rows = [float(np.shape(true.args[0])[0]) if np.ndim(true.args[0]) else np.nan for true in truth]
@@ -498,12 +502,8 @@ def _generic_diagnosis(exercise, outputs, truth):
         t = np.asarray(true.value) if isinstance(true.value, np.ndarray) else None
         if t is not None and t.ndim == 2 and t.shape[0] == t.shape[1] and distance(out.T, t) <= exercise.tol:
             return "This is the transpose of what was asked."
-    errors = [distance(y, t) for y, t in pairs]
     if all(y.size > 1 and distance(np.sort(y), np.sort(t)) <= exercise.tol for y, t in pairs):
         return "The right numbers in another order. Which comes first?"
-    if max(errors) < 1e-3:
-        return (f"Right to about {-np.log10(max(errors)):.0f} digits, and more can be had. "
-                "Rounding, finite differences, or a loop that stops early?")
     if errors[0] <= exercise.tol:
         return ("Right on the example of the lesson and wrong on other instances"
                 f"{_on(exercise, truth[int(np.argmax(errors))])}. "
