@@ -294,6 +294,22 @@ def _rational_filter(X, y, lam):
     return np.mean((r / (1 - h))**2)
 
 
+def _predicts_raw(X, y, lam):
+    """N fits on centered columns, each asked about its row as it is."""
+    errors = []
+    for i in range(len(y)):
+        keep = np.arange(len(y)) != i
+        w = ridge(X[keep] - X[keep].mean(axis=0), y[keep] - y[keep].mean(), lam)
+        errors.append(y[keep].mean() + X[i] @ w - y[i])
+    return np.mean(np.square(errors))
+
+
+def _ten_folds(X, y, lam):
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import cross_val_score
+    return -np.mean(cross_val_score(Ridge(alpha=lam), X, y, cv=10, scoring="neg_mean_squared_error"))
+
+
 def _five_folds(folds, mean=np.concatenate):
     """Five-fold cross-validation; folds(N) is the fold of each row, and `mean` may average each fold first."""
     def answer(X, y, lam):
@@ -491,6 +507,8 @@ EXERCISES = [
         mistakes=(
             Mistake((0.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
             Mistake((1.0, 1.0, 0.0), "That is the filter of the truncated SVD: all or nothing. Ridge has no threshold."),
+            Mistake((1 / 2, 10000 / 10001, 1 / 10001), "You squared sigma once too often: sigma^2 and lam are compared.",
+                    shows=_told(lambda u, v, w: abs(u - 0.5) < 0.01 and abs(v - 0.9999) < 6e-5 and abs(w - 1e-4) < 2e-6)),
             Mistake((1 / 2, 1.0, 1 / 101), "Nearly, but the filter of ridge reaches neither 0 nor 1: give two digits.",
                     shows=_told(lambda u, v, w: abs(u - 0.5) < 0.01 and 0.98 < v < 1.01 and abs(w) < 0.011
                                 and (v >= 0.9951 or w == 0))),
@@ -629,6 +647,10 @@ EXERCISES = [
             *(Mistake(answer, "That is five-fold cross-validation: a fair estimate, of fits with a fifth fewer rows. Here one "
                               "row at a time is left out.")
               for answer in (_five_folds(_blocks), _five_folds(_blocks, _mean_of_each), _five_folds(lambda N: np.arange(N) % 5))),
+            Mistake(_ten_folds, "That is ten-fold cross-validation, of fits with a tenth fewer rows. Here one row at a time is "
+                                "left out."),
+            Mistake(_predicts_raw, "Each fit saw rows minus their mean, and you predict from the left-out row as it is. What is "
+                                   "subtracted from it first?"),
             Mistake(lambda X, y, lam: loo_mse(X / X.std(axis=0), y, lam),
                     "You divided the columns by their standard deviations. Then the same lam is another penalty."),
             Mistake(_rational_filter, "Your filter is sigma / (sigma + lam): the singular values stand squared."),
@@ -693,6 +715,10 @@ EXERCISES = [
             _slip(1, NU * PHI / SIGMA, "That is the standard deviation at lam = 0.06. The variance is its square."),
             _slip(1, NU**2 * PHI**2, NOT_DIVIDED),
             _slip(1, NU**2 * PHI**2 / SIGMA, NOT_DIVIDED),
+            _slip(1, NU**2, "That is the variance of u . e. Which factor has the noise in x, after ridge?"),
+            _slip(1, PHI**2 / SIGMA**2, "In your variance nu is missing. What is multiplied by phi / sigma?"),
+            _slip(1, NU**2 / (SIGMA**2 + PRICE)**2,
+                  "Your gain is 1 / (sigma^2 + lam). It acts on A^T b, and A^T brings one factor sigma."),
             _slip(1, NU * PHI**2 / SIGMA**2, "Your variance has nu once. A variance is the square of a standard deviation."),
             _slip(1, NU**2 * (1 - PHI)**2 / SIGMA**2,
                   "Your variance has the factor 1 - phi, which belongs to the refused signal. What is the noise let in "

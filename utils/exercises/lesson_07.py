@@ -226,7 +226,8 @@ def _paths(alphas, sizes):
 def _walk(seed):
     """walk(alphas, B=1) -> the points x_0 = 0 to the last, of a run of the lesson with this seed.
 
-    walk.runs keeps (alpha / B of each step, last point) of the latest runs: does an answer come from one of them?
+    walk.runs keeps (alpha / B of each step, last point, means of its last k points, two entries of each) of the latest runs:
+    does an answer come from one of them?
     """
     def walk(alphas, B=1):
         if np.ndim(alphas) != 1:
@@ -240,7 +241,8 @@ def _walk(seed):
         path = _paths(alphas.tobytes(), sizes.tobytes())[:, seed].copy()
         if not np.all(np.isfinite(path[-1])):
             path[:] = EXPLODED
-        walk.runs = [*walk.runs[-99:], (alphas / sizes, path[-1].copy())]
+        tails = np.cumsum(path[::-1, :2], axis=0) / np.arange(1, len(path) + 1)[:, None]
+        walk.runs = [*walk.runs[-99:], (alphas / sizes, path[-1].copy(), tails)]
         return path
     walk.runs = []
     return walk
@@ -272,7 +274,7 @@ def _both_low(out):
 def _steps_to(x, walk):
     """(alpha / B of each step) of the run of walk whose last point is x, or None."""
     x = np.ravel(np.asarray(x, dtype=float))
-    return next((lengths for lengths, last in walk.runs if np.linalg.norm(last - x) <= 1e-6 * np.linalg.norm(last)), None)
+    return next((lengths for lengths, last, _ in walk.runs if np.linalg.norm(last - x) <= 1e-6 * np.linalg.norm(last)), None)
 
 
 def _ends_a_falling_run(x, walk):
@@ -280,8 +282,16 @@ def _ends_a_falling_run(x, walk):
     return lengths is not None and lengths[-1] < np.max(lengths) / 2
 
 
+def _averages_a_falling_run(out, walk, steps):
+    """Whether part 2 is the mean of the last points, some number of them, of a run whose steps fall."""
+    head = np.ravel(np.asarray(out[1], dtype=float))[:2] if _both_low(out) else np.full(2, np.nan)
+    return any(lengths[-1] < np.max(lengths) / 2 and bool(np.all(np.abs(tails - head) <= 1e-9 * np.abs(head), axis=1).any())
+               for lengths, _, tails in walk.runs)
+
+
 def _below_the_plateau(out, walk, steps):
-    return _both_low(out) and _ends_a_falling_run(out[0], walk) and _steps_to(out[1], walk) is None
+    return (_both_low(out) and _ends_a_falling_run(out[0], walk) and _steps_to(out[1], walk) is None
+            and not _averages_a_falling_run(out, walk, steps))
 
 
 def _one_point_twice(out, walk, steps):
@@ -499,9 +509,9 @@ EXERCISES = [
                           "more slowly.", shows=between(0.2, 0.3)),
             Mistake(0.0, "With a fixed step, however short, some noise arrives in every step. Can the plateau be zero?",
                     shows=between(0.0, 1e-3)),
-            Mistake(2.0, "Upside down: a shorter step makes less noise.", shows=between(1.8, 2.2)),
+            Mistake(2.0, "A shorter step makes less noise. Can the plateau rise?", shows=between(1.8, 2.2)),
             Mistake(0.7071, "That would be the distance to the minimizer. The excess loss goes with its square.", shows=between(0.68, 0.73)),
-            Mistake(4.0, "Upside down, and a square too many: a shorter step makes less noise.", shows=between(3.8, 4.2)),
+            Mistake(4.0, "A shorter step makes less noise. Can the plateau rise, and so fast?", shows=between(3.8, 4.2)),
             Mistake(2**0.5, "Upside down, and the distance to the minimizer instead of the loss.", shows=between(1.39, 1.44)),
             Mistake(-0.5, "The excess is never below 0, at no point. Can the factor between two means of it be negative?",
                     shows=between(-np.inf, -1e-9)),
@@ -562,6 +572,9 @@ EXERCISES = [
             Mistake(lambda walk, steps: (settle(walk, steps)[0], walk(0.03 * (1 - np.arange(steps) / steps)**2)[-1]),
                     "Low enough, but the second part is the last point of a run. Asked for is an average of many points.",
                     shows=_second_is_a_last_point),
+            Mistake(lambda walk, steps: (settle(walk, steps)[0], walk(0.02 * (1 - np.arange(steps) / steps))[steps // 2:].mean(axis=0)),
+                    "Low enough, but the second part averages the run whose steps fall. Asked for is an average at a fixed step.",
+                    shows=_averages_a_falling_run),
             Mistake(_settle(lambda k: np.full(STEPS, 0.01)), "The first part is the last point of a run whose step is fixed. Let the step "
                                                              "lengths fall during the run.", shows=_fixed_step),
             Mistake(_settle(lambda k: 0.01 * (1 - k / STEPS)), "The first part is close, but not below 5 for each seed: the height is "
