@@ -1,4 +1,6 @@
 """Lesson 10, Newton's method: pretend that the loss is quadratic, solve that least-squares problem, repeat."""
+import re
+
 import numpy as np
 from scipy.special import expit
 
@@ -76,6 +78,16 @@ def _logits_alone(A, y, x, lam):
     return -np.linalg.solve(A.T @ ((h * (1 - h))[:, None] * A) + np.diag(lam), A.T @ (h - y) + lam * x)
 
 
+def _weights_everywhere(A, y, x, lam):
+    s = expit(A @ x)
+    H = A.T @ ((s * (1 - s))[:, None] * A) + np.diag(lam)
+    return -np.linalg.lstsq(H, A.T @ (s * (1 - s) * (s - y)) + lam * x, rcond=None)[0]
+
+
+def _labels_as_weights(A, y, x, lam):
+    return np.linalg.solve(A.T @ ((y * (1 - y))[:, None] * A) + np.diag(lam), A.T @ (y - expit(A @ x)) - lam * x)
+
+
 def _unless_wide(answer):
     """For a mistake that leaves H singular where A has more columns than rows: there it may say anything."""
     def shows(out, A, y, x, lam):
@@ -92,30 +104,33 @@ NOT_SAFE = ("With logits of several hundred your answer is not a number: there e
 
 
 # ------------------------------------------------------------------------------------------- E10.2: the first step
-def first_step(A, y):
-    return np.linalg.pinv(A) @ (4 * (y - 0.5))
+def first_targets(y):
+    return 4 * (y - 0.5)
 
 
-def _labels(seed, m, n, scale=1.0):
-    """A with independent columns, and unbalanced labels."""
-    rng = np.random.default_rng(10 + seed)
+def _labels(seed, m):
+    """Unbalanced labels."""
     y = np.zeros(m)
     y[: max(2, m // 4)] = 1
-    return scale * np.column_stack([np.ones(m), rng.standard_normal((m, n - 1))]), rng.permutation(y)
+    return (np.random.default_rng(10 + seed).permutation(y),)
 
 
-LABELS = ((EXAMPLE[0], EXAMPLE[1]), _labels(0, 9, 3), _labels(1, 20, 5), _labels(2, 13, 4, 1e6))
+LABELS = ((EXAMPLE[1],), _labels(0, 9), _labels(1, 20), _labels(2, 13))
 
 
-def _to(target, by=np.linalg.pinv):
-    return lambda A, y: by(A) @ target(y)
+def _log_odds(cut):
+    def answer(y):
+        s = np.clip(y, cut, 1 - cut)
+        return np.log(s / (1 - s))
+    return answer
 
 
 # ------------------------------------------------------------------------------------ E10.3: which starts converge
 def _yes_no(output):
     if isinstance(output, str):
-        output = output.replace(",", " ").split()
-    words = {"yes": True, "no": False, "y": True, "n": False, "true": True, "false": False}
+        output = re.split(r"[\s,;/]+", output.strip())
+    words = {"yes": True, "no": False, "y": True, "n": False, "true": True, "false": False, "t": True, "f": False,
+             "converges": True, "diverges": False}
     if isinstance(output, (list, tuple)) and len(output) == 4:
         return tuple(words.get(part.strip().casefold(), part) if isinstance(part, str) else part for part in output)
     return output
@@ -134,7 +149,7 @@ def backtrack(f, g, x, p, factor=0.5, c1=1e-4):
     return alpha
 
 
-def _search(accepts, factor=0.5, least=1e-9):
+def _search(accepts, factor=0.5, least=1e-20):
     """Backtracking with another test: accepts(f_new, f_old, alpha, slope, trials)."""
     def answer(f, g, x, p):
         alpha, trials = 1.0, 0
@@ -147,7 +162,7 @@ def _search(accepts, factor=0.5, least=1e-9):
 def _moves_x(f, g, x, p):
     alpha, start = 1.0, f(x)
     x = x + p
-    while alpha > 1e-9 and not f(x) <= start + 1e-4 * alpha * (g @ p):
+    while alpha > 1e-20 and not f(x) <= start + 1e-4 * alpha * (g @ p):
         alpha = alpha / 2
         x = x + alpha * p
     return alpha
@@ -155,7 +170,7 @@ def _moves_x(f, g, x, p):
 
 def _moves_x_and_f(f, g, x, p):
     alpha = 1.0
-    while alpha > 1e-9 and not f(x + alpha * p) <= f(x) + 1e-4 * alpha * (g @ p):
+    while alpha > 1e-20 and not f(x + alpha * p) <= f(x) + 1e-4 * alpha * (g @ p):
         x = x + alpha * p
         alpha = alpha / 2
     return alpha
@@ -176,6 +191,50 @@ def _or_tiny(answer):
     return shows
 
 
+def _tiny(out, f, g, x, p):
+    return np.size(out) == 1 and abs(out) < max(1e-4 * backtrack(f, g, x, p), 1e-8)
+
+
+def _starts_at(first):
+    def answer(f, g, x, p):
+        return first * backtrack(f, g, x, first * p)
+    return answer
+
+
+def _grows(f, g, x, p):
+    alpha = backtrack(f, g, x, p)
+    while alpha < 1e6 and f(x + 2 * alpha * p) <= f(x) + 2e-4 * alpha * (g @ p):
+        alpha = 2 * alpha
+    return alpha
+
+
+def _forgets_x(f, g, x, p):
+    alpha = 1.0
+    while alpha > 1e-20 and not f(alpha * p) <= f(x) + 1e-4 * alpha * (g @ p):
+        alpha = alpha / 2
+    return alpha
+
+
+def _compares_with_the_full_step(f, g, x, p):
+    full = f(x + p)
+    return _search(lambda new, *_: new < full)(f, g, x, p)
+
+
+def _by_entries(holds):
+    """The slope as a vector g * p: the test must hold for all its entries, or for any."""
+    def answer(f, g, x, p):
+        return _search(lambda new, old, alpha, *_: holds(new <= old + 1e-4 * alpha * g * p))(f, g, x, p)
+    return answer
+
+
+def _turned(new, old, alpha, slope, trials):
+    return not new <= old + 1e-4 * alpha * slope
+
+
+def _share(c1):
+    return _search(lambda new, old, alpha, slope, trials: new <= old + c1 * alpha * slope)
+
+
 def _best_of_halvings(f, g, x, p):
     return min((0.5**k for k in range(60)), key=lambda alpha: f(x + alpha * p))
 
@@ -186,6 +245,18 @@ def parabola(x):
 
 def log_cosh(x):
     return float(np.sum(np.logaddexp(x, -np.asarray(x)) - np.log(2)))
+
+
+WIDTH = 2.0**-51
+
+
+def narrow(x):
+    """Two wells at +-WIDTH, with a flat top between them: a small slope, and a deep fall near by."""
+    return float(5 * np.sum(np.square(np.square(np.divide(x, WIDTH)) - 1)))
+
+
+def _narrow_slope(x):
+    return 20 * (x / WIDTH) * (np.square(x / WIDTH) - 1) / WIDTH
 
 
 def _along(f, slope, x, p):
@@ -209,16 +280,26 @@ SEARCHES = (
     _along(parabola, _ten_x, 1.0, -2 * (1 + 1e-5)),                        # rises by less than 1e-4 of the slope
     _along(parabola, _ten_x, [1.0, 2], [-1.4e-3, 7e-4 * (1 - 1e-3)]),      # almost at right angles to g
     _along(parabola, _ten_x, [1.0, 2], [-2e3, 30]),
+    _along(parabola, _ten_x, 1.0, -2 * (1 - 1.3e-4)),                      # falls by hardly more than 1e-4 of the slope
+    _along(parabola, _ten_x, 1.0, -0.25),                                  # 1 passes, and 2, and 4
+    _along(parabola, _ten_x, 1.0, -0.01),                                  # 1 passes, and 2 to 128
+    _along(parabola, _ten_x, [1.0, 2], [-1.6e-3, 8e-4 * (1 - 1.06e-3)]),   # falls by less than 1e-4 of one entry of g * p
+    _along(parabola, _ten_x, [1.0, 2], [-1.6e-3, 8e-4 * (1 - 9.5e-4)]),    # rises, by less than 1e-4 of one entry
+    _along(narrow, _narrow_slope, 1e-35, 1.0),                             # 51 halvings, as from 20 in the notebook
     _along(log_cosh, np.tanh, 1.5, -1.5 * 5.7),
     _along(log_cosh, np.tanh, [2.0, -1], [-60.0, 30]),
     _along(lambda x: 1e6 * log_cosh(x), lambda x: 1e6 * np.tanh(x), 1.09, -2.18),
 )
-FACTORS = (0.1, 0.2, 0.25, 0.3, 1 / 3, 0.4, 0.6, 2 / 3, 0.7, 0.75, 0.8, 0.9)
+FACTORS = (*np.arange(5, 91, 5) / 100, 1 / 3, 2 / 3, 0.382, 0.618, (5**0.5 - 1) / 2)
 
 
 def _is_a_step(out, f, g, x, p):
-    """The step of halving, or that of another usual factor."""
-    return any(abs(out - backtrack(f, g, x, p, factor)) <= 1e-9 * out for factor in (0.5, *FACTORS))
+    """The step of halving, or that of another usual factor; only a power of the factor can be its step."""
+    if not 0 < out <= 1:
+        return False
+    powers = [(factor, factor ** round(np.log(out) / np.log(factor))) for factor in (0.5, *FACTORS)]
+    return any(abs(out - power) <= 1e-9 * out and abs(out - backtrack(f, g, x, p, factor)) <= 1e-9 * out
+               for factor, power in powers)
 
 
 def _other_factor(out, f, g, x, p):
@@ -228,7 +309,7 @@ def _other_factor(out, f, g, x, p):
 def _exact(f, g, x, p):
     """The minimizer along the line, by many golden sections."""
     low, high = 0.0, 1.0
-    for _ in range(90):
+    for _ in range(150):
         a, b = high - 0.618 * (high - low), low + 0.618 * (high - low)
         low, high = (low, b) if f(x + a * p) <= f(x + b * p) else (a, high)
     return (low + high) / 2
@@ -236,7 +317,7 @@ def _exact(f, g, x, p):
 
 # -------------------------------------------------------------------------------------------- E10.5: the saddle
 TURNED = np.array([[0.8, -0.6], [0.6, 0.8]])
-PROBE = np.array([0.01, -0.02, 0.03]), np.array([[4.0, 1, 2], [1, 3, 0], [2, 0, 5]])
+PROBE = np.array([0.01, 0.02, 0.03]), np.array([[4.0, 1, 2], [1, 3, 0], [2, 0, 5]])
 
 
 def ends(step):
@@ -308,6 +389,21 @@ def _uphill(g, H):
 
 def _flipped(g, H):
     return _newton(g, H) * (1 if np.linalg.eigvalsh(H)[0] > 0 else -1)
+
+
+def _stops(g, H):
+    p = _newton(g, H)
+    return p if g @ p < 0 else 0 * p
+
+
+def _turns_all(g, H):
+    p = _newton(g, H)
+    return p if g @ p < 0 else -p
+
+
+def _v_once(g, H):
+    values, V = np.linalg.eigh(H)
+    return -(V.T @ g) / np.abs(values)
 
 
 def _tidy(table):
@@ -392,7 +488,14 @@ EXERCISES = [
                     shows=_unless_wide(_step(in_g=0.0, in_H=0.0))),
             *(Mistake(_step(in_g=in_g, in_H=in_H), HALF) for in_g, in_H in ((0.5, 1), (2, 1), (1, 0.5), (1, 2))),
             *(Mistake(_step(weight=weight), NOT_S)
-              for weight in (np.square, lambda s: 1 - s, lambda s: (1 - s)**2)),
+              for weight in (np.square, lambda s: 1 - s, lambda s: (1 - s)**2, lambda s: 2 * s * (1 - s))),
+            Mistake(_weights_everywhere,
+                    "The weights stand in your gradient too. The slope of one row is s - y; s(1 - s) is its curvature, and "
+                    "belongs in H."),
+            Mistake(_labels_as_weights,
+                    "Your weights are y(1 - y), which is 0 for every label. The variance is that of the model: its s, not y."),
+            Mistake(lambda A, y, x, lam: newton_step(A, y, x, np.full(len(lam), lam[-1])),
+                    "You give all weights the last entry of lam. Each weight has its own: lam * x in g, np.diag(lam) in H."),
             Mistake(_step(slope=lambda s, y: y - s),
                     "Your residual is y - s. The slope of the cross-entropy is s - y, and the sign of Newton comes after it."),
             Mistake(_step(slope=lambda s, y: 1 - s - y),
@@ -425,7 +528,7 @@ EXERCISES = [
             Mistake(lambda A, y, x, lam: np.linalg.solve(A.T @ ((expit(A @ x) * expit(-A @ x))[:, None] * A) + np.diag(lam),
                                                          A.T @ (y - expit(A @ x)) + lam * x),
                     "The penalty enters g with the wrong sign: in -g it is -lam * x."),
-            Mistake(lambda A, y, x, lam: first_step(A, y),
+            Mistake(lambda A, y, x, lam: np.linalg.pinv(A) @ first_targets(y),
                     "That is the step from 0 without a penalty. The function is called at other x."),
             Mistake(_irls(0.0), NOT_SAFE),
             Mistake(_exp_over_exp, NOT_SAFE),
@@ -433,39 +536,38 @@ EXERCISES = [
         tol=1e-8),
     Exercise(
         id="E10.2", kind="P", minutes=4,
-        asks="first_step(A, y) -> the Newton step from x = 0 with lam = 0, by the pseudo-inverse of A",
+        asks="first_targets(y) -> b, shape (m,): the Newton step from 0 without penalty is pinv(A) @ b",
         hint="At x = 0 all s are equal. Insert that number in g and in H, and compare with the normal equations.",
-        answer=first_step,
+        answer=first_targets,
         instances=LABELS,
-        accepts=(lambda A, y: np.linalg.lstsq(A, 4 * y - 2, rcond=None)[0],
-                 lambda A, y: list(2 * np.linalg.pinv(A) @ (2 * y - 1)),
-                 lambda A, y: newton_step(A, y, np.zeros(A.shape[1]), np.zeros(A.shape[1]))),
+        accepts=(lambda y: list(2 * (2 * y - 1)), lambda y: np.where(y > 0.5, 2, -2)[:, None],
+                 lambda y: np.float32(4) * y - 2, lambda y: [2 if label else -2 for label in y]),
         mistakes=(
-            Mistake(_to(lambda y: y),
-                    "That fits the classes 0 and 1 by least squares. The working response of the first step is centered, "
-                    "and longer."),
-            Mistake(_to(lambda y: 4 * y), "The factor is there, the centering is not: which residual s - y is there at x = 0?"),
-            Mistake(_to(lambda y: 2 * y - 1),
-                    "Half as long as it should be. At x = 0 the weights s(1 - s) are all 1/4, not 1/2."),
-            Mistake(_to(lambda y: y - 0.5),
-                    "That is a quarter of the step: the Hessian at 0 is not A^T A but a fraction of it."),
-            Mistake(_to(lambda y: (y - 0.5) / 4),
-                    "The factor is on the wrong side: a Hessian that is four times smaller makes the step longer."),
-            Mistake(_to(lambda y: 4 * (0.5 - y)), "The opposite direction: the step is minus the inverse Hessian times g."),
-            Mistake(_to(lambda y: y - 1), "At x = 0 the model does not say 1 for every row: what is s = 1 / (1 + e^0)?"),
-            Mistake(_to(lambda y: 4 * (y - 1)), "At x = 0 the model does not say 1 for every row: what is s = 1 / (1 + e^0)?"),
-            Mistake(lambda A, y: 4 * (np.linalg.pinv(A) @ y - 0.5),
-                    "You center after the pseudo-inverse. It is the labels that are centered, and then it acts."),
-            Mistake(_to(lambda y: y - 0.5, by=np.transpose),
-                    "That is -g, the direction of gradient descent. Newton divides it by the Hessian at 0."),
-            Mistake(_to(lambda y: 4 * (y - y.mean())),
-                    "You center by the share of ones. At x = 0 the model says 1/2 to everybody."),
-            Mistake(_to(lambda y: 4 * y - 0.5), "4 times y, minus 1/2: the factor belongs to the whole difference."),
-            Mistake(_to(lambda y: 4 * (y - 0.5), by=np.transpose),
-                    "That is a multiple of the gradient: A^T instead of the pseudo-inverse. Newton divides by the Hessian."),
-            Mistake(lambda A, y: np.linalg.pinv(A) @ np.where(y > 0.5, np.inf, -np.inf),
-                    "The log-odds of a label 0 or 1 are infinite, so no x reaches them. The first step aims at finite "
-                    "targets.", shows=lambda out, A, y: not np.all(np.isfinite(out))),
+            Mistake(lambda y: y, "That fits the classes 0 and 1 by least squares. Compare A^T A p = A^T b with H p = -g at "
+                                 "x = 0: which residual, and which weights, are there?"),
+            Mistake(lambda y: 4 * y, "The factor is there, the centering is not: which residual s - y is there at x = 0?"),
+            Mistake(lambda y: 2 * y - 1, "Half as long as it should be. What are the weights s(1 - s) at x = 0?"),
+            Mistake(lambda y: y - 0.5, "That is the residual in -g, and gives a fraction of the step. Newton divides by H: which "
+                                       "part of A^T A is the Hessian at 0?"),
+            Mistake(lambda y: (y - 0.5) / 4,
+                    "The factor is on the wrong side: a Hessian smaller than A^T A makes the step longer."),
+            *(Mistake(lambda y, c=c: c * (0.5 - y), "The opposite direction: p is minus the inverse Hessian times g. Which sign "
+                                                    "has y in -g?") for c in (4, 1)),
+            *(Mistake(lambda y, c=c: c * (y - 1), "At x = 0 the model does not say 1 for every row: what is s = 1 / (1 + e^0)?")
+              for c in (1, 4)),
+            Mistake(lambda y: 4 * (y - y.mean()),
+                    "You center by the share of ones. What does the model say to everybody at x = 0?"),
+            Mistake(lambda y: y - y.mean(),
+                    "You center by the share of ones, and leave out the weights. What are s and s(1 - s) at x = 0?"),
+            Mistake(lambda y: 4 * y - 0.5, "4 times y, minus 1/2: does the factor belong to the whole difference?"),
+            Mistake(lambda y: 4 * y - 1, "Your residual times 4 is not 4y - 1. Insert x = 0 in s, and then multiply s - y."),
+            *(Mistake(_log_odds(cut), "Those are the log-odds of the labels, infinite or cut off somewhere. The targets of the "
+                                      "first step are finite: they follow from s - y and s(1 - s) at x = 0.")
+              for cut in 10.0**-np.arange(1, 17)),
+            Mistake(lambda y: np.where(y > 0.5, np.inf, -np.inf),
+                    "Those are the log-odds of the labels, infinite or cut off somewhere. The targets of the first step are "
+                    "finite: they follow from s - y and s(1 - s) at x = 0.",
+                    shows=lambda out, y: not np.any(np.isfinite(out))),
         )),
     Exercise(
         id="E10.3", kind="P", minutes=5,
@@ -473,7 +575,7 @@ EXERCISES = [
         hint="Make one step from each start, and compare |x| before and after.",
         answer=(True, True, False, False),
         reads=_yes_no,
-        accepts=(["yes", "yes", "no", "no"], np.array([1, 1, 0, 0]), "yes, yes, no, no", (1, 1, 0, 0)),
+        accepts=(["yes", "yes", "no", "no"], np.array([1, 1, 0, 0]), "yes; yes; no; no", (1, 1, 0, 0)),
         mistakes=(
             Mistake((True, True, True, False), "Convex does not mean that Newton converges. Make one step from each start, and "
                                                "compare |x| before and after.", shows=_said(True, True, True)),
@@ -499,28 +601,43 @@ EXERCISES = [
                                          if f(x + 2.0**-k * p) <= f(x) + 1e-4 * 2.0**-k * np.dot(g, p)),
                  lambda f, g, x, p: [backtrack(f, g, x, p)]),
         remarks=(Remark(lambda f, g, x, p: backtrack(f, g, x, p, 0.8),
-                        "Armijo's test holds; your factor is not the 1/2 of the lesson, and any fixed one below 1 will do.",
+                        "Armijo's test holds; your factor is not the 1/2 of the lesson, and other usual ones will do.",
                         shows=_other_factor),),
         mistakes=(
             Mistake(lambda f, g, x, p: 1.0,
                     "That takes the full step always. For f = 5 x^2, x = 1, p = -10, f rises from 5 to 405."),
             Mistake(_exact,
                     "That is the exact minimizer along the line. Armijo only asks for enough decrease, which costs fewer "
-                    "values of f.", shows=lambda out, f, g, x, p: abs(out - _exact(f, g, x, p)) < 1e-5 * abs(out)),
-            Mistake(lambda f, g, x, p: backtrack(f, g, x, p) / 2,
-                    "That is one halving too many: test first, and halve only if the test fails."),
+                    "values of f.", shows=lambda out, f, g, x, p: (
+                        abs(out - _exact(f, g, x, p)) < max(1e-4 * abs(out), 1e-10))),
+            *(Mistake(answer, "That is one halving too many: test first, and halve only if the test fails.")
+              for answer in (lambda f, g, x, p: backtrack(f, g, x, p) / 2,
+                             lambda f, g, x, p: (1 if backtrack(f, g, x, p) == 1 else backtrack(f, g, x, p) / 2))),
             Mistake(lambda f, g, x, p: min(1.0, 2 * backtrack(f, g, x, p)),
                     "That is one halving too few: where alpha = 1 fails, you return an alpha at which f does not fall enough."),
-            *(Mistake(_search(test), "You ask only that f falls, by however little. Armijo asks for a share c1 of what the "
-                                     "slope promises.")
-              for test in (lambda new, old, *_: new < old, lambda new, old, *_: new <= old)),
+            *(Mistake(search, "Your test asks for too little: a share of the slope's promise that is smaller than c1 = 1e-4, or "
+                              "none. Which number multiplies alpha * (g @ p) in it?")
+              for search in (_search(lambda new, old, *_: new < old), _share(0), _share(1e-6), _share(1e-5))),
+            *(Mistake(_share(c1), "Your test asks for too much: a share of the slope's promise that is larger than c1 = 1e-4. "
+                                  "Which number multiplies alpha * (g @ p) in it?")
+              for c1 in (1e-3, 1e-2, 0.1, 0.2, 0.3, 0.5, 0.9)),
+            *(Mistake(answer, "You return an alpha above 1. The first to try is 1, Newton's full step, and if it passes the "
+                              "search ends there.", shows=lambda out, *_: np.size(out) == 1 and out > 1)
+              for answer in (_starts_at(2), _starts_at(64), _grows)),
+            Mistake(_search(_turned), "Your test is the wrong way round: halve as long as Armijo's test does not hold.",
+                    shows=_or_tiny(_search(_turned))),
+            Mistake(_forgets_x, "You evaluate f at alpha p. The trial point is x + alpha p."),
+            Mistake(_compares_with_the_full_step, "You compare with f(x + p). The fall is measured from f(x).",
+                    shows=_or_tiny(_compares_with_the_full_step)),
+            *(Mistake(_by_entries(holds), "Your slope g * p is a vector, and the test is asked of its entries. The slope along "
+                                          "p is one number, g @ p.") for holds in (np.all, np.any)),
             Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 1e-4 * slope),
                     "The promise of the slope must shrink with the step: c1 * alpha * (g @ p)."),
             Mistake(_search(lambda new, old, alpha, slope, trials: new <= old - 1e-4 * alpha * slope),
                     "The sign of the slope is turned: g @ p is negative for a downhill p, so your test allows f to rise."),
-            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + alpha * slope),
+            Mistake(_share(1.0),
                     "Your alpha is almost 0: the test practically never holds. Is c1 in it, and is it x + alpha p that you "
-                    "try?", shows=lambda out, f, g, x, p: np.size(out) == 1 and abs(out) < 1e-4 * backtrack(f, g, x, p)),
+                    "try?", shows=_tiny),
             Mistake(_with_slope(lambda g, p: -g @ g), "The slope along p is g @ p. It is -g @ g only if p = -g.",
                     shows=_or_tiny(_with_slope(lambda g, p: -g @ g))),
             Mistake(_with_slope(lambda g, p: -np.linalg.norm(g) * np.linalg.norm(p)),
@@ -531,16 +648,13 @@ EXERCISES = [
                     "You return the best alpha of many. Backtracking stops at the first one that passes the test."),
             Mistake(lambda f, g, x, p: round(-np.log2(backtrack(f, g, x, p))),
                     "That is the number of halvings. Asked for is alpha itself."),
-            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 0.5 * alpha * slope),
-                    "Your c1 is 1/2. That demands half of what the slope promises; the lesson asks for 1e-4 of it."),
-            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 0.1 * alpha * slope),
-                    "Your c1 is 1/10, which is stricter than the 1e-4 of the lesson."),
             *(Mistake(answer, "You move x in each trial, so the trials pile up. Each trial starts from the same x.",
                       shows=_or_tiny(answer))
               for answer in (_moves_x, _moves_x_and_f)),
             Mistake(lambda f, g, x, p: backtrack(f, g, x, -g),
                     "You try points along -g. The direction to test is the p that is handed in."),
-            Mistake(lambda f, g, x, p: 0.125, "That is the answer of the example, whatever comes in."),
+            *(Mistake(lambda f, g, x, p, c=c: c, "You return the same alpha, whatever comes in. Start at 1, and test.")
+              for c in (0.5, 0.25, 0.125, 0.1, 0.0625)),
             Mistake(lambda f, g, x, p: x + backtrack(f, g, x, p) * p,
                     "That is a point, x + alpha p. Asked for is alpha, one number.",
                     shows=lambda out, f, g, x, p: (np.size(out) == np.size(x) and np.allclose(
@@ -549,10 +663,11 @@ EXERCISES = [
         diagnose=lambda out, f, g, x, p: (
             "Armijo's test does not hold at the alpha that you return: does your loop end too early?"
             if not f(x + out * p) <= f(x) + 1e-4 * out * (g @ p) else
-            "Armijo's test holds at your alpha, but the first alpha of 1, 1/2, 1/4, ... that passes is another one."),
+            "Armijo's test holds at your alpha, but the first alpha of 1, 1/2, 1/4, ... that passes is another one. "
+            "Print alpha and both sides of the test at each trial."),
         tol=1e-9),
     Exercise(
-        id="E10.5", kind="X", minutes=10,
+        id="E10.5", kind="I", minutes=10,
         asks="(limit of pure Newton from (1, 0.3), ends of your repaired step from four starts)",
         hint="In the coordinates of the eigenvectors of H, each coordinate of Newton's step is -g / lambda.",
         answer=(np.zeros(2), REPAIRED),
@@ -560,6 +675,10 @@ EXERCISES = [
         holds=_saddle_holds,
         accepts=(((0, 0), ends(_abs)), [[0.0, 0.0], ends(_shift)], (np.zeros((2, 1)), ends(_abs).tolist()),
                  ((0, 0), ends(_trust_region))),
+        remarks=(
+            Remark((np.zeros(2), ends(_turns_all)),
+                   "Your run from (1, 0.3) ends at (0, -1), on the far side of the saddle: with the uphill part alone turned "
+                   "around, it ends at (0, 1).", shows=lambda out: out[1][0, 1] < 0),),
         mistakes=(
             _limit(0, 1, "The limit (0, 1) is where gradient descent goes. Newton moves x2 uphill: -g / lambda with "
                          "lambda < 0."),
@@ -573,20 +692,35 @@ EXERCISES = [
                     "All four runs end at the saddle: your step still heads for it. Shortening does not help, since the first "
                     "step is a descent direction (slope -0.90) already: where lambda < 0, the step must turn around.",
                     lambda table: np.abs(table[:4, :2]).max() < 1e-3),
+            _repair(_stops,
+                    "Your runs come near the saddle and stay there: where Newton's step goes uphill, yours is 0. A line search "
+                    "cannot help, since the direction is wrong: where lambda < 0, the step must turn around.",
+                    lambda table: np.abs(table[:4, :2] - ends(_stops)[:4, :2]).max() < 1e-3),
             _repair(_uphill,
-                    "Your steps lead away, uphill all the time. The repaired step is minus a positive definite matrix times g.",
-                    lambda table: np.abs(table[:4, :2]).max() > 1e3),
+                    "Your steps lead away, and most of them go uphill. The repaired step is minus a positive definite matrix "
+                    "times g.",
+                    lambda table: np.abs(table[:4, :2]).max() > 1e3 and table[:4, 2].min() >= 20),
+            _repair(_v_once,
+                    "The runs along the axes end at minimizers, those on the turned function do not, and where H is positive "
+                    "definite your step is not Newton's. Is V in it twice, once as V.T?",
+                    lambda table: (_at_minimizers(table[[0, 1, 0, 1]]) and not _at_minimizers(table)
+                                   and not _is_newton(table))),
             _repair(_clip,
                     "Where lambda < 0 your step is 0, so x2 stays where it was. Dropping a direction is not leaving it.",
                     lambda table: np.abs(np.abs(table[:4, 1]) - [0.3, 0.2, 0.3, 0.2]).max() < 1e-2),
             _repair(lambda g, H: -np.linalg.solve(np.abs(H), g),
                     "It works along the axes, and not on the turned function: absolute values of the entries of H are not "
                     "those of its eigenvalues.",
-                    lambda table: _at_minimizers(table[[0, 1, 0, 1]]) and not _at_minimizers(table)),
+                    lambda table: (_at_minimizers(table[[0, 1, 0, 1]]) and not _at_minimizers(table)
+                                   and _is_newton(table))),
             _repair(_flipped,
                     "The runs end well, but some steps went uphill: you turn the whole step. Turn only the part along the "
                     "eigenvectors with lambda < 0.",
                     lambda table: _at_minimizers(table) and not _all_downhill(table)),
+            _repair(lambda g, H: -np.sign(g) * np.abs(np.linalg.solve(H, g)),
+                    "The runs end well, but where H is positive definite your step has Newton's entries with other signs (the "
+                    "last row of ends). Turn the parts along the eigenvectors, not the entries.",
+                    _probe_says(lambda g, H: -np.sign(g) * np.abs(np.linalg.solve(H, g)))),
             _repair(lambda g, H: -np.linalg.solve(H @ H, g),
                     "You divide by lambda squared, which is positive as well, but not Newton's step where H is positive "
                     "definite (the last row of ends).",
@@ -607,7 +741,10 @@ EXERCISES = [
                     lambda table: (_all_downhill(table) and not _is_newton(table) and not _at_minimizers(table)
                                    and np.all(np.abs(table[:4, 1]) < 1.2) and np.all(np.abs(table[:4, 1]) > 0.15))),
         ),
-        diagnose=lambda out: ("The limit is right; of the four runs of your step, not all end at a minimizer. Print the "
+        diagnose=lambda out: ("The limit is right and the four runs end at minimizers, but some of your steps go uphill, or "
+                              "the last row of ends is not 0. Print the column of steps uphill, and that row."
+                              if np.abs(out[0]).max() < 1e-3 and _at_minimizers(out[1]) else
+                              "The limit is right; of the four runs of your step, not all end at a minimizer. Print the "
                               "first three steps of one that does not."
                               if np.abs(out[0]).max() < 1e-3 else None),
         tol=1e-3),
