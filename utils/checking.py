@@ -401,7 +401,7 @@ def _unfinished_or_stopped(exercise, calls, truth):
                                     "Does each loop in it come to an end?")
         if isinstance(call.error, NotImplementedError):
             return Verdict(NOT_ATTEMPTED, "Not attempted yet.")
-        if "ellipsis" in str(call.error) and not isinstance(call.error, IndexError):  # numpy's IndexError names it as a legal index
+        if "ellipsis" in str(call.error) and not isinstance(call.error, IndexError):  # there numpy names a legal index
             return Verdict(NOT_ATTEMPTED, "Not attempted yet: there is a ... in it, or in a function that it calls. "
                                           "Is an earlier exercise unanswered?")
         if call.error is None and _is_unfinished(call.value) and not (call.value is None and none_is_meant):
