@@ -1,7 +1,7 @@
 """Lesson 11, Gauss-Newton and Levenberg-Marquardt: the damped pseudo-inverse of the Jacobian, again and again."""
 import numpy as np
 
-from ..checking import Exercise, Mistake, distance
+from ..checking import Exercise, Mistake, Seen, distance
 
 # --------------------------------------------------------------------------------- E11.1: the Gauss-Newton step
 EASY_J, EASY_R = np.array([[1.0, 2], [3, 1], [0, 2]]), np.array([2.0, -1, 3])
@@ -68,6 +68,16 @@ def _qr_triangular(r, J):
     return -solve_triangular(R, Q.T @ r)
 
 
+def _cholesky(r, J):
+    from scipy.linalg import cho_factor, cho_solve
+    return -cho_solve(cho_factor(J.T @ J), J.T @ r)
+
+
+def _scipy_solve(r, J):
+    from scipy.linalg import solve
+    return solve(J.T @ J, -J.T @ r, assume_a="pos")
+
+
 def _step_failure(out, r, J):
     """What is special of a J on which a step is wrong, unless the step has the right direction there."""
     s, truth = np.linalg.svd(J, compute_uv=False), gn_step(r, J)
@@ -96,10 +106,7 @@ CALLS = 120
 FITS, CLIMB = 1e-6, 1 + 1e-6      # a linear equation is solved; a sum of squares is larger, by more than rounding
 
 
-class Seen(Exception):
-    """Raised by a `Residual` whose record shows that the run cannot become right. Its class is the fault:"""
-
-
+# Raised by a `Residual` whose record shows that the run cannot become right. The class is the fault:
 class WrongSign(Seen):
     """minus the first step is a damped step."""
 
@@ -146,6 +153,14 @@ class OldJacobian(Seen):
 
 class OfRefused(Seen):
     """A step starts from where a refused trial started, with r or J of the trial."""
+
+
+class ThetaLeft(Seen):
+    """A step has r and J of an accepted trial, and starts from where the trial started."""
+
+
+class MovedAnyway(Seen):
+    """A step starts from a refused trial, with r and J of where the trial started."""
 
 
 class FellAfterRefused(Seen):
@@ -287,7 +302,7 @@ class Residual:
             theta0 = self._points[0][0]
             if any(step.damping(power, -1) is not None for power in (2, 0, 1, 4)):
                 raise WrongSign("minus your first step is a damped step")
-            if step.is_gradient():
+            if step.damping(0) is None and step.is_gradient():
                 raise GradientStep("your first step is a multiple of -J^T r")
             if step.is_cut():
                 raise CutStep("your first step is -J^+ r times a number")
@@ -314,9 +329,11 @@ class Residual:
                 raise FellAfterRefused("after a refused trial lambda became smaller")
             self._explained(self._step(stay), self._step(stay).damping())
         else:
+            fell = self._sum(trial) < self._sum(stay)
             for seen, place, r_of, J_of in ((OldResidual, trial, stay, trial), (OldJacobian, trial, trial, stay),
-                                            (OfRefused, stay, trial, trial), (OfRefused, stay, trial, stay),
-                                            (OfRefused, stay, stay, trial)):
+                                            (OldResidual if fell else MovedAnyway, trial, stay, stay),
+                                            (ThetaLeft if fell else OfRefused, stay, trial, trial),
+                                            (OfRefused, stay, trial, stay), (OfRefused, stay, stay, trial)):
                 if self._step(place, r_of, J_of).damping() is not None:
                     raise seen("r, J and theta of one step belong to different points")
             if self._step(trial).is_cut() or self._step(stay).is_cut():
@@ -351,7 +368,7 @@ class Residual:
         if self._told > 0.3 * (self._reached or self._calls):
             raise CalledTwice(f"{calls}, often twice at one point")
         if self._reached is not None and self._reached <= CALLS // 2:
-            raise StillRunning(f"{calls}, and the minimum was reached at call {self._reached}")
+            raise StillRunning(f"{calls}, and the minimum was reached at call {self._reached}: print what should end your loop")
         least = min(r @ r for _, r in self._points)
         raise TooManyCalls(f"{calls}; the best sum of squares was {least:.6g}, {self.sum(self.solution):.6g} can be reached")
 
@@ -390,10 +407,10 @@ def _damped(r, J, lam, D):
 
 
 def _lm(damp=1e-3, up=2.0, down=3.0, scale=lambda J: np.linalg.norm(J, axis=0), step=None, accepts=lambda new, r: new @ new < r @ r,
-        stops=False, loop=100, keeps=True, fresh=(True, True), of_refused=False):
+        stops=False, loop=100, keeps=True, fresh=(True, True), of_refused=False, moves=(True, False)):
     """Levenberg-Marquardt, or one with a line replaced. step: (r, J, lam, D, theta) -> delta; keeps: r and J are kept, not
     computed again for each trial; fresh: are r, and J, those of the new point after it was accepted; of_refused: r and J of
-    a refused trial are used."""
+    a refused trial are used; moves: does theta become an accepted trial, and a refused one?"""
     def answer(res, jac, theta0):
         theta, lam = np.array(theta0, float), damp
         r, J = res(theta), jac(theta)
@@ -404,14 +421,15 @@ def _lm(damp=1e-3, up=2.0, down=3.0, scale=lambda J: np.linalg.norm(J, axis=0), 
             delta = step(r, J, lam, D, theta) if step else _damped(r, J, lam, D)
             new = res(theta + delta)
             if accepts(new, r):
-                theta, lam = theta + delta, np.clip(lam / down, 1e-100, 1e100)
-                r, J = new if fresh[0] else r, jac(theta) if fresh[1] else J
+                r, J = new if fresh[0] else r, jac(theta + delta) if fresh[1] else J
+                theta, lam = theta + moves[0] * delta, np.clip(lam / down, 1e-100, 1e100)
             elif stops:
                 break
             else:
                 lam = min(lam * up, 1e100)
                 if of_refused:
                     r, J = new, jac(theta + delta)
+                theta = theta + moves[1] * delta
         return theta
     return answer
 
@@ -476,6 +494,8 @@ GREW = ("Three times in a row your lambda becomes larger after a step that kept 
 
 CUT = ("A step of yours is -J^+ r times a number: cut, not damped. With a price on the length the direction turns too: which "
        "problem do you hand to gn_step?")
+BY_I = ("In a problem that holds the same readings twice, in two units, your first step is not the same in both: it is damped by "
+        "lambda I. What are the units of the diagonal of J^T J?")
 STACKED = ("It stopped at each start, at the first step. If you put sqrt(lambda) D under J, the matrix has m + n rows: how many "
            "entries has the right-hand side?")
 FOUR = ("In the problem with four parameters it stopped. Is there a 2 in your code, or misra and misra_jac where res and jac "
@@ -484,6 +504,11 @@ FOUR = ("In the problem with four parameters it stopped. Is there a 2 in your co
 
 def _by_pinv(r, J, lam, D, theta):
     return -np.linalg.pinv(np.vstack([J, np.sqrt(lam) * np.diag(D)])) @ np.r_[r, 0 * theta]
+
+
+def _largest_times_identity(r, J, lam, D, theta):
+    """As Madsen and Nielsen start: lambda times the largest diagonal entry of J^T J, and the identity."""
+    return np.linalg.solve(J.T @ J + lam * np.max(D)**2 * np.eye(len(D)), -J.T @ r)
 
 
 def _no_zeros(solve):
@@ -547,6 +572,11 @@ def _both(first, second):
 def _says_so(k):
     """True is said of c = -2 (k = 2), or of c = 2 (k = 3), by someone whose factors are right."""
     return lambda out: _factors_right(out) and bool(out[k])
+
+
+def _no_factor(out):
+    """A word or infinity for the factor at c = -2."""
+    return isinstance(out, (tuple, list)) and len(out) == 4 and (isinstance(out[1], str) or np.isinf(out[1]))
 
 
 def _factors_right(out):
@@ -628,6 +658,8 @@ EXERCISES = [
             Mistake(_qr_triangular, QR),
             Mistake(lambda r, J: np.linalg.solve(J.T @ J, -J.T @ r), SQUARED),
             Mistake(lambda r, J: -np.linalg.inv(J.T @ J) @ J.T @ r, SQUARED),
+            Mistake(_cholesky, SQUARED),
+            Mistake(_scipy_solve, SQUARED),
             Mistake(lambda r, J: -np.linalg.pinv(J.T @ J) @ (J.T @ r), DROPPED),
             Mistake(lambda r, J: -np.linalg.pinv(J.T @ J) @ J.T @ r, DROPPED),
             Mistake(lambda r, J: -np.linalg.lstsq(J.T @ J, J.T @ r, rcond=None)[0], DROPPED),
@@ -668,9 +700,8 @@ EXERCISES = [
                         np.vstack([J, np.sqrt(lam) * np.diag(D)]), np.r_[-r, -np.sqrt(lam) * D * theta], rcond=None)[0]),
                     "The price in your first step is on theta + delta, so it pulls theta to 0. Here delta has the price: what "
                     "stands under r in the stacked problem?"),
-            Mistake(_lm(scale=lambda J: np.ones(J.shape[1])),
-                    "In a problem that holds the same readings twice, in two units, your first step is not the same in both: it "
-                    "is damped by lambda I. What are the units of the diagonal of J^T J?"),
+            Mistake(_lm(scale=lambda J: np.ones(J.shape[1])), BY_I),
+            Mistake(_lm(step=_largest_times_identity), BY_I),
             Mistake(_lm(scale=lambda J: np.sqrt(np.linalg.norm(J, axis=0))),
                     "In a problem that holds the same readings twice, in two units, your first step is not the same in both: it "
                     "is damped by lambda D. What are the units of the diagonal of J^T J?"),
@@ -692,6 +723,12 @@ EXERCISES = [
             Mistake(_lm(of_refused=True),
                     "After a refused trial you stay where you are, and compute the next step with r or J of the trial. Which "
                     "variables may change when a trial is refused?"),
+            Mistake(_lm(moves=(False, False)),
+                    "A trial was accepted, and the next step has its r and J, but starts from the theta before. Which variables "
+                    "change when a trial is accepted?"),
+            Mistake(_lm(moves=(True, True)),
+                    "A trial was refused, and r and J are kept, but the next step starts from the refused trial. Which variables "
+                    "may change when a trial is refused?"),
             Mistake(_lm(up=1 / 2),
                     "After a refused trial your lambda becomes smaller, and the next step longer. Print lambda after each kind "
                     "of trial."),
@@ -699,7 +736,7 @@ EXERCISES = [
             Mistake(_lm(up=1 / 2, down=1 / 3), GREW),
             Mistake(_lm(down=1), "In ten accepted steps your lambda has never become smaller, and the minimum is far. While "
                                  "lambda stays, each step is a slow ridge step: print lambda after an accepted trial."),
-            Mistake(_lm(up=1), "You make the same refused trial again and again. Print lambda after a refused trial."),
+            Mistake(_lm(up=1), "You make the same refused trial again and again. Print lambda and delta after a refused trial."),
             Mistake(_lm(keeps=False), "res was called more than 120 times, and often where r was known. Keep r and J of the point "
                                       "where you stay: how many calls does one trial then need?"),
             Mistake(_lm(loop=200), "res was called more than 120 times, and you had been at the minimum before half of them. "
@@ -772,6 +809,8 @@ EXERCISES = [
                     "c = -2 into your formula.", shows=_both(0.5, 0.5)),
             Mistake((0.5, "no minimizer", False, False), "For c = -2 there is a minimizer: f''(0) = 2 - 2c = 6 > 0. The "
                     "question is whether steps come nearer to it.", shows=None),
+            Mistake((0.5, "diverges", False, False), "A factor is asked for even where errors grow: by how much does one step "
+                    "multiply a small error?", shows=_no_factor),
             Mistake((0.5, 2.0, True, False), "For c = -2, 0 is a minimizer. But look at your own factor: what becomes of an "
                     "error that is multiplied by it at each step?", shows=_says_so(2)),
             Mistake((0.5, 2.0, False, True), "For c = 2, f''(0) = 2 - 2c < 0. What kind of point is 0 then, and which factor does "
