@@ -64,7 +64,7 @@ class Exercise:
     holds      `holds(output, *args) -> bool`: where many outputs are right, the property that makes them so
     reads      `reads(output) -> output`: other forms that mean the same (a history for its last row)
     diagnose   `diagnose(output, *args) -> str`: what to say of an answer that no mistake explains
-    by_name    names of arguments that later cells pass by name, so that an answer must keep them
+    by_name    the last arguments, if they are passed by name: later cells do so, and an answer must keep the names
     tol        relative tolerance of an output, in the 2-norm
     seconds    after which a call that has not returned is stopped
     """
@@ -122,14 +122,14 @@ def _judge(exercise, submission):
     if wants_function and not callable(submission):
         return Verdict(NOT_YET, f"Asked for is a function, {exercise.asks}; {_came(submission)} came. "
                                 "Hand in the function itself, by its name and without parentheses after it.")
-    if callable(submission) and not _takes(submission, exercise.instances[0]):
+    if callable(submission) and not _has_names(submission, exercise.by_name):
+        return Verdict(NOT_YET, f"Later cells call your function with {'=, '.join(exercise.by_name)}= by name. "
+                                "Keep the names of these arguments.")
+    if callable(submission) and not _takes(submission, exercise):
         names = ", ".join(_names(exercise)[:len(exercise.instances[0])])
         return Verdict(NOT_YET, f"Your function is called with {len(exercise.instances[0])} arguments"
                                 f"{f' ({names})' if names else ''}, and its signature does not take them. "
                                 f"Asked for is {exercise.asks}.")
-    if callable(submission) and not _has_names(submission, exercise.by_name):
-        return Verdict(NOT_YET, f"Later cells call your function with {'=, '.join(exercise.by_name)}= by name. "
-                                "Keep the names of these arguments.")
     truth = run(exercise, exercise.answer)
     calls = run(exercise, submission)
 
@@ -187,18 +187,19 @@ def run(exercise, answer):
         with _quarantine(exercise.seconds):
             for args in exercise.instances:
                 calls.append(Call(copy.deepcopy(args), reads=exercise.reads))
-                _call(calls[-1], answer, names)
+                _call(calls[-1], answer, names, exercise.by_name)
     except _TimeUp as err:
         calls[-1].error = err
     return calls
 
 
-def _call(call, answer, names):
+def _call(call, answer, names, by_name):
     given = copy.deepcopy(call.args)
+    positional, named = _split(given, by_name)
     try:
         with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
             warnings.simplefilter("always")
-            call.value = answer(*given) if callable(answer) else answer
+            call.value = answer(*positional, **named) if callable(answer) else answer
         call.warned = next((str(w.message) for w in caught if issubclass(w.category, RuntimeWarning)), "")
     except (KeyboardInterrupt, _TimeUp):
         raise
@@ -247,9 +248,16 @@ def _same(was, now):
     return was == now if isinstance(was, (list, tuple, dict, set)) else True
 
 
-def _takes(function, args):
+def _split(args, by_name):
+    """(positional arguments, arguments by name): the last ones have the names; an instance may leave them all out."""
+    count = len(args) - len(by_name) if len(args) > len(by_name) else len(args)
+    return args[:count], dict(zip(by_name, args[count:]))
+
+
+def _takes(function, exercise):
+    positional, named = _split(exercise.instances[0], exercise.by_name)
     try:
-        inspect.signature(function).bind(*args)
+        inspect.signature(function).bind(*positional, **named)
     except TypeError:
         return False
     except ValueError:  # no signature to be had (a built-in): try it
