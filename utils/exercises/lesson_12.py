@@ -44,11 +44,11 @@ def _remembered(key):
         results = {}
 
         @functools.wraps(answer)
-        def replay(*args):
+        def replay(*args, **named):
             found = key(*args)
             if found not in results:
                 try:
-                    results[found] = answer(*args)
+                    results[found] = answer(*args, **named)
                 except (RuntimeError, ValueError) as err:
                     results[found] = err
             if isinstance(results[found], Exception):
