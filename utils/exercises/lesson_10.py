@@ -215,6 +215,13 @@ def _forgets_x(f, g, x, p):
     return alpha
 
 
+def _slope_to_the_point(f, g, x, p):
+    alpha = 1.0
+    while alpha > 1e-20 and not f(x + alpha * p) <= f(x) + 1e-4 * (g @ (x + alpha * p)):
+        alpha = alpha / 2
+    return alpha
+
+
 def _compares_with_the_full_step(f, g, x, p):
     full = f(x + p)
     return _search(lambda new, *_: new < full)(f, g, x, p)
@@ -273,6 +280,8 @@ SEARCHES = (
     _along(parabola, _ten_x, [3.0, -1], [-3.0, 1]),                        # the full step is the best one
     _along(parabola, _ten_x, 1.0, -2 * (1 - 2e-5)),                        # falls by less than 1e-4 of the slope
     _along(parabola, _ten_x, 1.0, -4 * (1 - 3.5e-5)),                      # the same at 1/2
+    _along(parabola, _ten_x, 1.0, -2 * (1 - 7e-5)),                        # falls by more than half of that
+    _along(parabola, _ten_x, 1.0, -4 * (1 - 7e-5)),                        # at 1/2 told by an alpha^2 in the test
     _along(parabola, _ten_x, 1.0, -8 * (1 - 2.5e-4)),                      # at 1/4 told by the alpha in the test
     _along(parabola, _ten_x, 1.0, -1.2),
     _along(parabola, _ten_x, [2.0, 1], [-3.4, -2]),
@@ -612,12 +621,17 @@ EXERCISES = [
                         abs(out - _exact(f, g, x, p)) < max(1e-4 * abs(out), 1e-10))),
             *(Mistake(answer, "That is one halving too many: test first, and halve only if the test fails.")
               for answer in (lambda f, g, x, p: backtrack(f, g, x, p) / 2,
-                             lambda f, g, x, p: (1 if backtrack(f, g, x, p) == 1 else backtrack(f, g, x, p) / 2))),
+                             lambda f, g, x, p: (1 if backtrack(f, g, x, p) == 1 else backtrack(f, g, x, p) / 2),
+                             lambda f, g, x, p: _share(5e-5)(f, g, x, p) / 2)),        # alpha halved between f and the test
             Mistake(lambda f, g, x, p: min(1.0, 2 * backtrack(f, g, x, p)),
                     "That is one halving too few: where alpha = 1 fails, you return an alpha at which f does not fall enough."),
             *(Mistake(search, "Your test asks for too little: a share of the slope's promise that is smaller than c1 = 1e-4, or "
                               "none. Which number multiplies alpha * (g @ p) in it?")
-              for search in (_search(lambda new, old, *_: new < old), _share(0), _share(1e-6), _share(1e-5))),
+              for search in (_search(lambda new, old, *_: new < old), _share(0), _share(1e-6), _share(1e-5), _share(5e-5))),
+            Mistake(_search(lambda new, old, alpha, slope, trials: new <= old + 1e-4 * alpha**2 * slope),
+                    "Your test has alpha twice, as in alpha * (g @ (alpha * p)). The slope's promise is c1 * alpha * (g @ p)."),
+            Mistake(_slope_to_the_point, "You multiply g by the new point. The slope's promise is c1 * alpha * (g @ p), with the "
+                                         "step alone."),
             *(Mistake(_share(c1), "Your test asks for too much: a share of the slope's promise that is larger than c1 = 1e-4. "
                                   "Which number multiplies alpha * (g @ p) in it?")
               for c1 in (1e-3, 1e-2, 0.1, 0.2, 0.3, 0.5, 0.9)),
@@ -716,7 +730,7 @@ EXERCISES = [
             _repair(_flipped,
                     "The runs end well, but some steps went uphill: you turn the whole step. Turn only the part along the "
                     "eigenvectors with lambda < 0.",
-                    lambda table: _at_minimizers(table) and not _all_downhill(table)),
+                    lambda table: np.abs(table[:4] - ends(_flipped)[:4]).max() < 1e-3),
             _repair(lambda g, H: -np.sign(g) * np.abs(np.linalg.solve(H, g)),
                     "The runs end well, but where H is positive definite your step has Newton's entries with other signs (the "
                     "last row of ends). Turn the parts along the eigenvectors, not the entries.",
@@ -735,6 +749,11 @@ EXERCISES = [
                     "The runs end well, but where H is positive definite your step is not Newton's (the last row of ends is "
                     "not 0). Print both for that H: a shift that is always added does this, and so does V exchanged with V^T.",
                     lambda table: _at_minimizers(table) and _all_downhill(table) and not _is_newton(table)),
+            _repair(lambda g, H: -g,
+                    "Your runs leave the saddle, and after 30 steps they are near minimizers, but not there: close to one, H is "
+                    "positive definite. Which step is asked for then?",
+                    lambda table: (_all_downhill(table) and not _is_newton(table) and not _at_minimizers(table)
+                                   and np.abs(np.abs(table[:4, 1]) - 1).max() < 0.2 and np.abs(table[:4, 0]).max() < 0.2)),
             _repair(lambda g, H: -0.02 * g,
                     "Some runs have not arrived after 30 steps: with short steps of gradient descent the saddle is left "
                     "slowly. Use the curvature: only its sign is wrong.",
