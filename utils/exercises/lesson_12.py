@@ -24,18 +24,34 @@ def _fact(name):
 
 
 class Product:
-    """v -> Hv of a matrix that the caller does not see."""
+    """v -> Hv of a matrix that the caller does not see; it watches whether g, the caller's, is changed meanwhile."""
 
-    def __init__(self, matrix):
+    def __init__(self, matrix, g):
         self._matrix, self._calls = np.asarray(matrix, float), 0
+        self._g, self._g_given, self._first, self._conjugate = g, g.copy(), None, None
 
     def __call__(self, v):
+        v = np.asarray(v, float)
         self._calls += 1
-        if not np.all(np.isfinite(np.asarray(v, float))):
-            raise _fact("NotFinite")("hv was called with a vector that is not finite")
+        if not np.array_equal(self._g, self._g_given):
+            raise _fact("ChangedG")("g, which belongs to the caller, was changed before the loop ended")
+        if not np.all(np.isfinite(v)):
+            raise _fact("NotFinite")("hv was called with a vector that is not finite" + (
+                "" if np.any(self._g) else ", where g = 0 and p = 0 is asked for"))
+        product = self._matrix @ v
+        if self._first is None and np.any(v):
+            self._first = v.copy()
+        elif self._conjugate is None and np.any(v) and abs(v @ self._first) < (1 - 1e-12) * norm(v) * norm(self._first):
+            self._conjugate = abs(product @ self._first) < 1e-6 * norm(product) * norm(self._first)
         if self._calls > 50 * len(self._matrix):
-            raise _fact("TooManyProducts")(f"it asked for {self._calls} products, with {len(self._matrix)} unknowns")
-        return self._matrix @ np.asarray(v, float)
+            raise _fact("NotConjugate" if self._conjugate is False else "TooManyProducts")(
+                f"it asked for {self._calls} products, with {len(self._matrix)} unknowns")
+        return product
+
+    def _is_no_vector(self, *_):
+        raise _fact("HvAsVector")("hv, the first argument, was used as a vector")
+
+    __len__ = __neg__ = __rmul__ = __array__ = _is_no_vector
 
 
 def _remembered(key):
@@ -59,6 +75,10 @@ def _remembered(key):
 
 
 # ------------------------------------------------------------------------- E12.1: truncated conjugate gradients
+def _from_r(g, p, hv, r):
+    return p @ (r + g) / 2
+
+
 def _step_to_edge(p, d, delta, backwards=False):
     root = np.sqrt(max((p @ d)**2 + (d @ d) * (delta**2 - p @ p), 0.0))
     return ((-root if backwards else root) - p @ d) / (d @ d)
@@ -69,14 +89,14 @@ def _in_place(r, new):
     return r
 
 
-def _truncated(bent="edge", left="edge", relative=True, heeds_radius=True, backwards=False, at_most=None, model=None,
+def _truncated(bent="edge", left="edge", heeds_radius=True, backwards=False, at_most=None, model=None,
                turn=lambda new, r: (new @ new) / (r @ r), bends=lambda curvature: curvature <= 0, boundary_first=False,
-               update=lambda r, new: new):
+               update=lambda r, new: new, goes_on=lambda r, g, tol: norm(r) > tol * norm(g)):
     """Steihaug's method with one part replaced. bent, left: where it ends at d'Hd <= 0, and outside the region."""
     @np.errstate(all="ignore")
     def answer(hv, g, delta, tol):
         p, r, d, stop, k = 0.0 * g, (g if update is _in_place else 1.0 * g), -g, "tolerance", 0
-        while norm(r) > tol * (norm(g) if relative else 1) and k < (at_most or 10 * len(g)):
+        while goes_on(r, g, tol) and k < (at_most or 10**9):
             Hd = hv(d)
             curvature, edge, k = d @ Hd, _step_to_edge(p, d, delta, backwards), k + 1
             step = (r @ r) / curvature
@@ -100,6 +120,11 @@ def _truncated(bent="edge", left="edge", relative=True, heeds_radius=True, backw
 _steihaug = _truncated()
 
 
+def _for(n, slip):
+    """A slip that is made with n unknowns only."""
+    return lambda hv, g, delta, tol: (slip if len(g) == n else _steihaug)(hv, g, delta, tol)
+
+
 def _lower_root(hv, g, delta, tol):
     """The library's: at negative curvature the end of the line with the lower model value."""
     solution = steihaug(hv, g, delta, tol, maxiter=10 * len(g))
@@ -118,10 +143,15 @@ def _is_steihaug(out, *args):
     return all(_right_parts(out, *args))
 
 
+CAPPED = ("On a badly conditioned H your stop is 'tolerance', and ||Hp + g|| is above tol ||g||. With rounding CG can need more "
+          "than n products: what ends your loop?")
+
+
 def _first_wrong_part(out, hv, g, delta, tol):
     """What can be said of p, else of q, else of stop, without knowing how they were made."""
     (p, q, stop), (p_right, q_right, _) = out, _right_parts(out, hv, g, delta, tol)
-    where = f"With {len(g)} unknowns, delta = {delta:g} and tol = {tol:g},"
+    where, gradient = f"With {len(g)} unknowns, delta = {delta:g} and tol = {tol:g},", hv(p) + g
+    size = norm(gradient) / norm(g)
     if p_right and q_right:
         return f"{where} p and q are right and stop is {stop!r}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
     if p_right:
@@ -132,9 +162,16 @@ def _first_wrong_part(out, hv, g, delta, tol):
     if stop in ("boundary", "negativecurvature") and norm(p) < 0.99999 * delta:
         return f"{where} your stop is {stop!r} and your p has length {norm(p):.4g}. Print a and ||p + a d|| where the path leaves."
     if stop == "tolerance":
-        ends = f"{where} your stop is 'tolerance' and ||Hp + g|| is {norm(hv(p) + g) / norm(g):.2g} ||g||."
-        return ends + (" Compare your r with Hp + g after each product." if norm(hv(p) + g) > 1.001 * tol * norm(g) else
-                       " Print ||r|| / ||g|| after each product: is this the first p within tol?")
+        return CAPPED if len(g) == 12 and size > 1.1 * tol else f"{where} your stop is 'tolerance' and ||Hp + g|| is {size:.2g} ||g||. " + (
+            "Print ||r|| / ||g|| after each product: is this the first p within tol?" if size <= 1.001 * tol else
+            "What do you compare with what: ||r|| or its square, tol or another number?" if size <= 1.001 * np.sqrt(tol) else
+            "Compare your r with Hp + g after each product.")
+    if abs(g @ gradient) > 1e-6 * (g @ g) and abs(p @ g) < (1 - 1e-9) * norm(p) * norm(g):
+        return (f"{where} g'(Hp + g) is {g @ gradient:.2g} at your p; with conjugate directions it is 0 from the first full step "
+                "on. Print d_+'Hd after each product, which should be 0: look at alpha, at beta and at the signs in d and d_+.")
+    if stop in ("boundary", "negativecurvature"):
+        return (f"{where} your p is on the edge, but not where the path leaves the region. Print p, d and a > 0 at the last "
+                "product: does p + a d give your p?")
     return f"{where} your p, of length {norm(p):.4g}, is another than asked. Print p, r and d after each product: is r = Hp + g?"
 
 
@@ -145,9 +182,13 @@ def _newton_scaled(hv, g, delta, tol):
     return p, g @ p + p @ hv(p) / 2, stop
 
 
-def _runs_away(hv, g, delta, tol):
-    """On the instance with four unknowns CG with beta = 1, without an end."""
-    return (_truncated(turn=lambda new, r: 1.0, at_most=10**9) if len(g) == 4 else _steihaug)(hv, g, delta, tol)
+def _rounded(hv, g, delta, tol):
+    p, model, stop = _steihaug(hv, g, delta, tol)
+    return np.float32(p), model, stop
+
+
+def _has_few_digits(out, hv, g, delta, tol):
+    return len(g) == 4 and norm(out[0] - _steihaug(hv, g, delta, tol)[0]) > 1e-9 * norm(out[0])
 
 
 def _other_words(hv, g, delta, tol):
@@ -155,28 +196,32 @@ def _other_words(hv, g, delta, tol):
     return p, model, "boundary" if stop == "negative curvature" else stop
 
 
-def _symmetric(seed, eigenvalues):
-    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(eigenvalues),) * 2))[0]
-    return Product((Q * eigenvalues) @ Q.T)
+def _instance(matrix, g, delta, tol):
+    g = np.array(g, float)
+    return Product(matrix, g), g, delta, tol
 
 
-def _slope(seed, n, scale=1.0):
-    return scale * np.random.default_rng(100 + seed).standard_normal(n)
+def _symmetric(seed, eigenvalues, delta, tol, scale=1.0):
+    n = len(eigenvalues)
+    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+    return _instance((Q * eigenvalues) @ Q.T, scale * np.random.default_rng(100 + seed).standard_normal(n), delta, tol)
 
 
-BOWL = np.diag([4.0, 1, -0.5])
+BOWL, WIDE = np.diag([4.0, 1, -0.5]), np.geomspace(1, 50, 8)
 STEIHAUG_CASES = (
-    (Product(BOWL), np.array([1.0, 1, 0.3]), 2.0, 1e-8),                        # negative curvature at product 3
-    (Product(BOWL), np.array([1.0, 1, 0.3]), 1.0, 1e-8),                        # the boundary at product 2
-    (_symmetric(0, [1.0, 2, 5, 9]), _slope(0, 4), 100.0, 1e-8),                 # Newton's step
-    (_symmetric(1, np.geomspace(1, 50, 8)), _slope(1, 8), 100.0, 0.3),          # a loose tolerance
-    (_symmetric(2, np.geomspace(1, 50, 8)), _slope(2, 8, 1e-6), 1.0, 0.1),      # a small gradient
-    (_symmetric(3, np.geomspace(1, 50, 8)), _slope(3, 8, 1e6), 1e5, 1e-6),      # a large one, and the boundary
-    (_symmetric(4, [-3.0, -1, 2, 6, 7]), _slope(4, 5), 0.7, 1e-6),
-    (_symmetric(5, [-0.2, 1, 3, 6, 9]), _slope(5, 5), 3.0, 1e-6),
-    (Product(-np.eye(2)), np.array([3.0, 4]), 1.5, 1e-6),                       # at the very first product
-    (Product(np.diag([1.0, 0, -1])), np.array([0.0, 1, 0]), 2.0, 1e-8),         # d'Hd = 0
-    (_symmetric(6, [1e-14, 2e-14, 5e-14]), _slope(6, 3, 1e-14), 100.0, 1e-8),   # small and positive
+    _instance(BOWL, [1.0, 1, 0.3], 2.0, 1e-8),                        # negative curvature at product 3
+    _instance(BOWL, [1.0, 1, 0.3], 1.0, 1e-8),                        # the boundary at product 2
+    _symmetric(0, [1.0, 2, 5, 9], 100.0, 1e-8),                       # Newton's step
+    _symmetric(1, WIDE, 100.0, 0.3),                                  # a loose tolerance
+    _symmetric(2, WIDE, 1.0, 0.1, 1e-6),                              # a small gradient
+    _symmetric(3, WIDE, 1e5, 1e-6, 1e6),                              # a large one, and the boundary
+    _symmetric(4, [-3.0, -1, 2, 6, 7], 0.7, 1e-6),
+    _symmetric(5, [-0.2, 1, 3, 6, 9], 3.0, 1e-6),
+    _instance(-np.eye(2), [3.0, 4], 1.5, 1e-6),                       # at the very first product
+    _instance(np.diag([1.0, 0, -1]), [0.0, 1, 0], 2.0, 1e-8),         # d'Hd = 0
+    _symmetric(6, [1e-14, 2e-14, 5e-14], 100.0, 1e-8, 1e-14),         # small and positive
+    _symmetric(7, np.geomspace(1, 1e4, 12), 1e9, 1e-8),               # where rounding asks for more than n products
+    _instance(np.eye(2), [0.0, 0], 1.0, 0.1),                         # nothing to do
 )
 
 
@@ -742,6 +787,9 @@ EXERCISES = [
         accepts=(_lower_root, lambda hv, g, delta, tol: list(_steihaug(hv, g, delta, tol)),
                  lambda product, gradient, radius, rtol: (_steihaug(product, gradient, radius, rtol)[0].reshape(-1, 1),
                                                           *_steihaug(product, gradient, radius, rtol)[1:])),
+        remarks=(Remark(_rounded,
+                        "Your p is right to about 7 digits, as float32 gives, and later cells compare more. Is something float32?",
+                        shows=_has_few_digits),),
         mistakes=(
             Mistake(_truncated(bent="ignored"), "You divide by d'Hd where it is negative, and end at Newton's point: a saddle of "
                     "the model. Test the sign of d'Hd before you divide."),
@@ -763,7 +811,7 @@ EXERCISES = [
                     "more to gain: follow d to the boundary."),
             Mistake(_truncated(left="shrunk"), "You take the step that leaves the region and shrink the result to the radius. Cut "
                     "the last step instead: go along d only as far as the boundary."),
-            Mistake(_truncated(relative=False), "You compare ||r|| with tol itself. Asked for is ||r|| <= tol ||g||, so that the "
+            Mistake(_truncated(goes_on=lambda r, g, tol: norm(r) > tol), "You compare ||r|| with tol itself. Asked for is ||r|| <= tol ||g||, so that the "
                     "size of g does not matter."),
             Mistake(_truncated(turn=lambda new, r: (r @ r) / (new @ new)), "Your beta is upside down: new residual over old one, "
                     "lesson 08."),
@@ -775,15 +823,21 @@ EXERCISES = [
                     "negative curvature, or p ends as if it were. With which number do you compare d'Hd?"),
             Mistake(_truncated(boundary_first=True), "You look at the length of the CG step before the sign of d'Hd. Where d'Hd <= "
                     "0 there is no CG step: test it first."),
-            Mistake(_runs_away, "On an H with four positive eigenvalues your loop asks for more than 200 products, where CG needs "
-                    "four. Print r and Hp + g after each product: are they equal?"),
+            Mistake(_for(4, _truncated(turn=lambda new, r: 1.0)), "On an H with four positive eigenvalues your loop asks for more "
+                    "than 200 products, where CG needs four. Your first two directions are not conjugate: print d_+'Hd, which "
+                    "should be 0, and look at beta and at the signs in d_+."),
+            Mistake(_for(12, _truncated(at_most=12)), CAPPED),
+            Mistake(_truncated(goes_on=lambda r, g, tol: norm(r) >= tol * norm(g), model=_from_r), "For g = 0 the start p = 0 meets ||r|| <= tol "
+                    "||g||, and your p is not finite. What does your loop do where both sides are 0, before its first product?",
+                    shows=lambda out, hv, g, delta, tol: not np.any(g) and not np.all(np.isfinite(out[0]))),
+            Mistake(lambda g, hv, delta, tol: _steihaug(hv, g, delta, tol), "You use the first argument as a vector, and it is hv. "
+                    "The order is hv, g, delta, tol."),
             Mistake(_truncated(bent="along d"), "At d'Hd <= 0 your p is delta d / ||d||, from 0. Go along d from the p that CG has "
                     "reached."),
-            Mistake(_truncated(bent="edge, r stays", left="edge, r stays", model=lambda g, p, hv, r: p @ (r + g) / 2),
+            Mistake(_truncated(bent="edge, r stays", left="edge, r stays", model=_from_r),
                     "Your p is right; your model value belongs to another point. When p moves to the edge, r moves too."),
-            Mistake(_truncated(update=_in_place, at_most=10**9, model=lambda g, p, hv, r: p @ (r + g) / 2),
-                    "Your r is g itself under a second name, so g changes with it and ||r|| is compared with itself. Start from a "
-                    "copy: g.copy()."),
+            Mistake(_for(4, _truncated(update=_in_place)), "Something writes into g before your loop ends: perhaps r is g "
+                    "itself under a second name, and r += changes both. Start from a copy, g.copy()."),
             *(Mistake(_truncated(model=model), f"Your p is right; {what}.") for model, what in (
                 (lambda g, p, hv, r: g @ p + p @ hv(p), "your model value lacks the 1/2 before p'Hp"),
                 (lambda g, p, hv, r: 2 * g @ p + p @ hv(p), "your model value is twice q(p)"),
