@@ -152,6 +152,8 @@ def _first_wrong_part(out, hv, g, delta, tol):
     (p, q, stop), (p_right, q_right, _) = out, _right_parts(out, hv, g, delta, tol)
     where, gradient = f"With {len(g)} unknowns, delta = {delta:g} and tol = {tol:g},", hv(p) + g
     size = norm(gradient) / norm(g)
+    if p_right and q_right and stop in ("tolerance", "boundary", "negativecurvature"):
+        return f"{where} p and q are right, but not the exit {stop!r}. Print d'Hd and alpha there: which test should come first?"
     if p_right and q_right:
         return f"{where} p and q are right and stop is {stop!r}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
     if p_right:
@@ -231,20 +233,42 @@ class Meter:
 
     A round begins with products, at theta = `at`; its trial is the first value asked for after them.
     At the end |g|/|g0| must be from `leaves` to `reaches`, and the loss not above `lowest`.
+    radius: whether a first trial that was cut must have length 1, and the one after an accepted one another length.
     """
 
-    def __init__(self, name, loss, tol, maxiter, reaches=1e-6, leaves=0.0, lowest=np.inf):
+    def __init__(self, name, loss, tol, maxiter, reaches=1e-6, leaves=0.0, lowest=np.inf, radius=False):
         self.name, self.loss, self.tol, self.maxiter = name, loss, tol, maxiter
-        self.reaches, self.leaves, self.lowest = reaches, leaves, lowest
+        self.reaches, self.leaves, self.lowest, self.radius = reaches, leaves, lowest, radius
         self.at, self.norms, self.points, self.trials, self.visited = None, [], [], [], []
-        self.last_call, self.products, self.rounds = None, 0, 0
+        self.last_call, self.products, self.rounds, self.tried, self.wasted, self.lengths = None, 0, 0, 0, 0, []
+        self.forcing, self.eta, self.size, self.size_before = None, np.inf, None, None
 
     def fun(self, x):
         x = np.array(x, float)
         f = self.loss.fun(x)
         if self._called("value") == "product":
             self.trials.append((x - self.at, f - self.f))
+            if np.any(x != self.at):
+                self._try(x - self.at, f - self.f)
         return f
+
+    def _try(self, p, rise):
+        self.tried += 1
+        self.wasted += abs(rise) <= 1e-14 * abs(self.f)
+        if self.wasted > 50:
+            raise _fact("BelowRounding")("over 50 steps were tried whose change of the loss is below its rounding")
+        if self.tried > self.maxiter:
+            raise _fact("PastMaxiter")(f"maxiter is {self.maxiter}, and step {self.tried} was tried")
+        if self.forcing is not None and not self.forcing.calls:
+            raise _fact("NoForcing")("a step was tried before forcing was called")
+        if self.radius and len(self.lengths) < 2:
+            gradient = self.loss.grad(self.at)
+            cut = norm(self.loss.hessp(self.at, p) + gradient) > 1.01 * self.eta * norm(gradient)
+            self.lengths.append(norm(p) if cut else np.inf)
+            if cut and len(self.lengths) == 1 and abs(norm(p) - 1) > 1e-5:
+                raise _fact("FirstRadius")(f"the first step is cut at the length {norm(p):.4g}")
+            if cut and len(self.lengths) == 2 and len(self.visited) == 2 and abs(norm(p) - self.lengths[0]) < 1e-5:
+                raise _fact("SameRadius")("two steps were cut at the same length, and the first was as good as promised")
 
     def grad(self, x):
         x = np.array(x, float)
@@ -277,6 +301,8 @@ class Meter:
             self._begin_round()
         if self.at is None or not np.array_equal(x, self.at):
             self._move(x)
+        if self.forcing is not None:
+            self.forcing.judge()
         return product(x, v)
 
     def _begin_round(self):
@@ -294,6 +320,8 @@ class Meter:
             raise _fact("UphillStep")(f"a step was taken on which the loss rises from {self.f:.4g} to {f:.4g}")
         self.visited.append(self.points.index(x.tobytes()))
         self.at, self.f, self.trials = x, f, []
+        size = norm(self.loss.grad(x))
+        self.size, self.size_before = size, size if self.size is None else self.size
 
     def _refused(self):
         """Twenty trials from one theta, all refused: what they have in common."""
@@ -301,7 +329,7 @@ class Meter:
         promise = g @ p + p @ self.loss.hessp(self.at, p) / 2
         if all(np.allclose(other, p, rtol=1e-9, atol=0) for other, _ in self.trials):
             return _fact("SameStep")("the same step was tried and refused 20 times in a row")
-        if all(abs(rise) <= 1e-10 * abs(self.f) for _, rise in self.trials):
+        if all(abs(rise) <= 1e-14 * abs(self.f) for _, rise in self.trials):
             return _fact("BelowRounding")("20 steps were refused whose change of the loss is below its rounding")
         if g @ p > 0:
             return _fact("PointsUphill")("20 steps were refused, the first of which points uphill: g'p > 0")
@@ -316,25 +344,56 @@ class Meter:
 
 
 class Forcing:
-    """A forcing term that compares its arguments with the gradients so far."""
+    """A forcing term that compares its arguments with the gradients so far: at the next product, where theta is known."""
 
     def __init__(self, meter, rule):
-        self.meter, self.rule = meter, rule
-
-    def _place(self, size):
-        return max((k for k, known in enumerate(self.meter.norms) if abs(known - size) <= 1e-5 * known), default=None)
+        self.meter, self.rule, self.calls, self.came = meter, rule, 0, None
+        meter.forcing = self
 
     def __call__(self, now, before):
         if not np.isfinite(now):
             raise _fact("NanStep")("a step was taken to where the gradient is nan")
-        came, k, j = f"forcing came with now = {now:.4g}, before = {before:.4g}", self._place(now), self._place(before)
-        if k is None or j is None:
-            raise _fact("OtherForcing")(f"{came}, and not both are norms of gradients so far")
-        if k < j:
+        self.calls += 1
+        self.came, self.meter.eta = (now, before), self.rule(now, before)
+        return self.meter.eta
+
+    def judge(self):
+        if self.came is None:
+            return
+        (now, before), size, size_before = self.came, self.meter.size, self.meter.size_before
+        came, self.came = f"forcing came with now = {now:.4g}, before = {before:.4g}", None
+        right_now, right_before = _close(now, size), _close(before, size_before)
+        if right_now and right_before:
+            return
+        if not right_now and _close(now, self.meter.norms[-1]) and self.meter.points[-1] != self.meter.at.tobytes():
+            raise _fact("OtherTheta")(f"{came}, and the first belongs to another theta than the products")
+        if _close(now, size_before) and _close(before, size):
             raise _fact("SwappedForcing")(f"{came}, and the first is the older")
-        if any(j < i < k for i in self.meter.visited):
-            raise _fact("StaleForcing")(f"{came}, and the second is from an earlier theta")
-        return self.rule(now, before)
+        if right_now and _close(before, now):
+            after = "a refused step" if self.meter.trials else "a step"
+            raise _fact("RefusedForcing" if self.meter.trials else "EqualForcing")(f"{came}, after {after}")
+        if right_now and any(_close(before, known) for known in self.meter.norms):
+            raise _fact("StaleForcing")(f"{came}, and the second is from another theta than the one before")
+        raise _fact("OtherForcing")(f"{came}, and ||g|| is {size:.4g} here and was {size_before:.4g} at the theta before")
+
+
+def _close(size, known):
+    return abs(size - known) <= 1e-5 * known
+
+
+class Rosenbrock:
+    """A curved valley, in two variables."""
+
+    def fun(self, x):
+        return float(100 * (x[1] - x[0]**2)**2 + (1 - x[0])**2)
+
+    def grad(self, x):
+        return np.array([-400 * x[0] * (x[1] - x[0]**2) - 2 * (1 - x[0]), 200 * (x[1] - x[0]**2)])
+
+    def hessp(self, x, v):
+        return np.array([(1200 * x[0]**2 - 400 * x[1] + 2) * v[0] - 400 * x[0] * v[1], -400 * x[0] * v[0] + 200 * v[1]])
+
+    ggnp = hessp
 
 
 class Separable:
@@ -366,6 +425,7 @@ def _parabola(bend, height=0.0):
 SQUARE = _parabola(1.0)
 HILL = (lambda t: t**4 / 4 - t**2 / 2, lambda t: t**3 - t, lambda t: 3 * t**2 - 1)               # of lesson 10
 TINY_QUARTIC = (lambda t: 1e-6 * t**4 / 4, lambda t: 1e-6 * t**3, lambda t: 3e-6 * t**2)
+BACKWARDS = (lambda t: t**2 / 2, lambda t: -t, lambda t: 1.0)                                      # a gradient of the wrong sign
 LOG_COSH = (lambda t: np.logaddexp(t, -t) - np.log(2), np.tanh, lambda t: 1 - np.tanh(t)**2)   # flat far out
 BARRIER = (lambda t: t - np.log(t) if t > 0 else np.nan, lambda t: 1 - 1 / t if t > 0 else np.nan,
            lambda t: 1 / t**2 if t > 0 else np.nan)
@@ -378,35 +438,38 @@ def _forcing(now, before):
 
 
 def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before), solve=_steihaug, radius=1.0, grow=2.0,
-           bad=lambda rho: not rho >= 0.25, shrink=lambda p, delta: norm(p) / 4, takes=lambda rho: rho > 1e-4,
+           bad=lambda rho: not rho >= 0.25, shrink=lambda p, delta: norm(p) / 4, takes=lambda rho, rise: rho > 1e-4,
            ratio=lambda fall, model: fall / model, noise=1e-14, goal=lambda tol, size: tol * size, most=lambda maxiter: maxiter,
-           sign=1, old=(), stop_at_rejection=False, quits=lambda model, f: False):
+           constant=0.0, sign=1, old=(), stop_at_rejection=False, quits=lambda model, f: False):
     """Newton-Krylov with one part replaced; `old` names what stays behind when theta moves."""
     def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
         theta, delta = np.array(theta0, float), radius
         f, g, first = loss.fun(theta), loss.grad(theta), theta
-        last = size = norm(g)
+        last, size, f_first, rounds = norm(g), norm(g), f, 0
         end = goal(tol, size)
-        for _ in range(most(maxiter)):
-            if size <= end:
-                break
+        while rounds < most(maxiter) and not size <= end:
+            rounds += 1
             center = first if "H" in old else theta
             p, model, stop = solve(functools.partial(getattr(loss, product), center), g, delta, eta(forcing, size, last))
             if quits(model, f):
                 break
-            f_new, unit = loss.fun(theta + sign * p), noise * abs(f)
+            f_new, unit = loss.fun(theta + sign * p), constant + noise * abs(f_first if "unit" in old else f)
             rho = ratio(f_new - f - unit, model - unit)
             if bad(rho):
                 delta = shrink(p, delta)
             elif rho > 0.75 and stop != "tolerance":
                 delta = grow * delta
-            if takes(rho):
+            last = size if "refused" in old else last
+            if takes(rho, f_new - f):
                 theta = theta + sign * p
                 f, last = (f if "f" in old else f_new), (last if "before" in old else size)
                 g = g if "g" in old else loss.grad(theta)
                 size = norm(g)
+                last = size if "equal" in old else last
             elif stop_at_rejection:
                 break
+            elif "rounds" in old:
+                rounds -= 1
         return theta
     return answer
 
@@ -414,7 +477,7 @@ def _outer(product="hessp", eta=lambda forcing, now, before: forcing(now, before
 _newton_krylov = _outer()
 
 
-_stops_at_noise = _outer(noise=0, quits=lambda model, f: -model <= 1e-15 * abs(f), takes=lambda rho: rho > 0, radius=0.5, grow=3.0,
+_stops_at_noise = _outer(noise=0, quits=lambda model, f: -model <= 1e-15 * abs(f), takes=lambda rho, rise: rho > 0, grow=3.0,
                          solve=_lower_root)  # the other cure: to end where the loss cannot measure what the model promises
 
 
@@ -447,6 +510,11 @@ def _one_product(hv, g, delta, tol):
     return _truncated(at_most=1)(hv, g, delta, tol)
 
 
+def _linear_model(hv, g, delta, tol):
+    p, _, stop = _steihaug(hv, g, delta, tol)
+    return p, g @ p, stop
+
+
 def _descent_only(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
     theta = np.array(theta0, float)
     for _ in range(maxiter):
@@ -457,7 +525,11 @@ def _descent_only(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
 def _is_minimizer(theta, meter, theta0, *options):
     loss = meter.loss
     g0, g, f = norm(loss.grad(theta0)), norm(loss.grad(theta)), loss.fun(theta)
-    return bool(meter.leaves * g0 <= g <= meter.reaches * g0 and f <= min(meter.lowest, loss.fun(theta0)))
+    return bool(meter.leaves * g0 <= g <= meter.reaches * g0 and f <= min(meter.lowest, _and_rounding(loss.fun(theta0))))
+
+
+def _and_rounding(f):
+    return f + 1e-6 * abs(f)
 
 
 def _where_it_ended(theta, meter, theta0, tol=1e-8, forcing=None, maxiter=300):
@@ -465,10 +537,19 @@ def _where_it_ended(theta, meter, theta0, tol=1e-8, forcing=None, maxiter=300):
     g0, g, f = norm(loss.grad(theta0)), norm(loss.grad(theta)), loss.fun(theta)
     if not np.all(np.isfinite([g, f])):
         return f"{where} the loss is {f:.3g} at your theta. Print rho at each round: what does your code do where it is nan or inf?"
-    if f > loss.fun(theta0):
+    if f > _and_rounding(loss.fun(theta0)):
         return f"{where} the loss is higher at your theta than at theta0. Print rho and f at each round."
+    if g >= 0.999 * g0:
+        return (f"{where} ||g|| is not smaller at your theta than at theta0. Print p in the first round, the number that steihaug gets "
+                "as tol, and what you return.")
+    if "forcing" in meter.name and g > meter.reaches * g0:
+        return f"{where} ||g|| went down to {g / g0:.1e} of its start only. Which number does your steihaug get as tol?"
+    if meter.reaches * g0 < g <= 1.01 * np.sqrt(meter.tol) * g0:
+        return (f"{where} you end where ||g|| is {g / g0:.1e} of its start, between tol and its root. What do you compare: norms or "
+                "their squares, and is it what ends your loop?")
     if g > meter.reaches * g0:
-        return f"{where} ||g|| went down to {g / g0:.1e} of its start only. Print rho, delta and ||g|| at each round."
+        return (f"{where} you end where ||g|| is {g / g0:.1e} of its start. Print rho, delta and ||g|| at each round: what ends your "
+                "loop?")
     if g < meter.leaves * g0:
         return f"{where} ||g|| went down to {g / g0:.1e} of its start, further than was asked. What ends steihaug there?"
     return f"{where} you ended at a stationary point that is no minimizer, of value {f:.4g}. What do you do where d'Hd <= 0?"
@@ -497,9 +578,10 @@ NETWORK_CASES = (
     _case("linear least squares, forcing 1e-12", QUADRATIC, np.zeros(6), rule=lambda now, before: 1e-12, maxiter=1),
     _case("linear least squares, forcing 0.5", QUADRATIC, np.zeros(6), rule=lambda now, before: 0.5, maxiter=1,
           reaches=0.501, leaves=1e-3),
-    _case("linear least squares from far away", _least_squares(4, 2e4, 1), np.zeros(6)),
-    _case("a quadratic plus a large constant", Separable(*(_parabola(bend, 1e5) for bend in (1, 2, 5, 10, 20, 50))), np.ones(6),
-          1e-10, rule=lambda now, before: 0.5, maxiter=200, reaches=1e-4),  # where the last falls are below rounding
+    _case("a quadratic with a far minimizer", Separable(*map(_parabola, (100, 1, 0.01))), [1.2, 0.5, 1000],
+          rule=lambda now, before: 1e-3, radius=True),
+    _case("a quadratic plus a large constant", Separable(*(_parabola(bend, 2e7) for bend in (1, 2, 5, 10, 20, 50))), np.ones(6),
+          1e-10, rule=lambda now, before: 0.5, maxiter=200, reaches=1e-3),  # where the last falls are below rounding
     _case("a network of 61 weights", NETWORK, NETWORK.init(0)),
     _case("the network from another start", NETWORK, NETWORK.init(1), 1e-2, reaches=1.1e-2),
     _case("the network once more", NETWORK, NETWORK.init(1), maxiter=3, reaches=np.inf),
@@ -508,6 +590,8 @@ NETWORK_CASES = (
     _case("a sum of log cosh", Separable(*4 * [LOG_COSH]), [5, -5, 7, 0.5], maxiter=300, default=True),
     _case("a loss that mirrors Newton's steps", Separable(MIRROR, SQUARE), [0.4, 0.3]),
     _case("x - log x, nan where x <= 0,", Separable(BARRIER, SQUARE), [5, 1], maxiter=18, reaches=np.inf),
+    _case("a loss whose gradient has the wrong sign", Separable(BACKWARDS, BACKWARDS), [1, 2], maxiter=10, reaches=np.inf),
+    _case("Rosenbrock's valley", Rosenbrock(), [1e4, -1e4], 1e-16, maxiter=100, reaches=np.inf),  # f falls by 18 digits and more
 )
 
 
@@ -855,8 +939,8 @@ EXERCISES = [
         hint="Print rho, delta and ||g|| at each outer iteration, and go through the five steps of the recipe.",
         answer=_right, holds=_is_minimizer, diagnose=_where_it_ended, instances=NETWORK_CASES, seconds=20.0,
         by_name=("tol", "forcing", "maxiter"),
-        accepts=(_stops_at_noise, _line_search, _outer(shrink=lambda p, delta: delta / 2, takes=lambda rho: rho > 0),
-                 _outer(solve=_lower_root, radius=0.1, grow=3.0),
+        accepts=(_stops_at_noise, _line_search, _outer(shrink=lambda p, delta: delta / 2, takes=lambda rho, rise: rho > 0),
+                 _outer(solve=_lower_root, grow=3.0), _outer(grow=1.5, bad=lambda rho: not rho >= 0.1),
                  lambda loss, start, tol=1e-8, forcing=_forcing, maxiter=300, **options: list(_newton_krylov(
                      loss, start, tol, forcing, maxiter)),
                  lambda loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300: np.float32(_newton_krylov(
@@ -867,11 +951,11 @@ EXERCISES = [
         mistakes=(
             _on_case(4, _descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute "
                      "the step from products."),
-            _on_case(4, _outer(takes=lambda rho: True), "You take a step on which the loss rises. Print rho at each round, beside "
+            _on_case(4, _outer(takes=lambda rho, rise: True), "You take a step on which the loss rises. Print rho at each round, beside "
                      "the loss before and after it: where rho is negative, stay where you are."),
             _on_case(4, _outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Is it "
                      "hessp(theta, v), and are theta, f and g changed together when a step is taken?"),
-            _on_case(6, _outer(most=lambda maxiter: 10**4),
+            _on_case(12, _outer(old=("rounds",)),
                      "You go on after maxiter rounds. Count the rounds, the refused ones too."),
             _on_case(5, _outer(goal=lambda tol, size: 1e-8 * size),
                      "You go on after ||g|| has reached tol times its start. With which number does your loop compare it?"),
@@ -879,16 +963,26 @@ EXERCISES = [
                      "On a loss of small values you stop where ||g|| is below tol itself. Asked for is tol times ||g|| at theta0."),
             _on_case(4, _outer(eta=lambda forcing, now, before: forcing(before, now)),
                      "You call forcing with the older gradient norm first. Asked for is forcing(now, before)."),
-            _on_case(4, _outer(old=("before",)),
-                     "The second argument of your forcing comes from an old theta. Update it whenever theta moves."),
-            _on_case(4, _outer(eta=lambda forcing, now, before: forcing(now**2, before**2)), "Your forcing does not get the norms "
-                     "of two gradients. Asked for are the 2-norms at this theta and at the one before it."),
-            _on_case(0, _outer(eta=lambda forcing, now, before: 0.5), "On a quadratic with a forcing term of 1e-12 you end where "
+            _on_case(4, _outer(old=("before",)), "The second argument of your forcing is the norm of a gradient, but not of the one "
+                     "at the theta before this one. Update it whenever theta moves."),
+            _on_case(4, _outer(old=("equal",)), "After a step that was taken your forcing gets the same norm twice. The second is "
+                     "||g|| at the theta before: print both at each round."),
+            _on_case(4, _outer(old=("refused",)), "After a refused step your forcing gets the same norm twice. Theta stays there, so "
+                     "neither of its arguments changes: where do you set the second?"),
+            _on_case(4, _outer(eta=lambda forcing, now, before: forcing(now**2, before**2)), "Your forcing gets other numbers than "
+                     "asked: the 2-norms of the gradient at this theta and at the one before it. Print both at each round."),
+            _on_case(4, _outer(eta=lambda forcing, now, before: 0.1), "You try a step before you ask forcing. Which number does "
+                     "your steihaug get as tol?"),
+            _on_case(2, _outer(radius=10.0), "On a quadratic with a far minimizer your first step does not have length 1. Which "
+                     "radius does your first round hand to steihaug?"),
+            _on_case(0, _outer(eta=lambda forcing, now, before: 0.5 + 0 * forcing(now, before)), "On a quadratic with a forcing term of 1e-12 you end where "
                      "one of 0.5 ends. Which number does your steihaug get as tol?"),
-            _on_case(1, _outer(eta=lambda forcing, now, before: 1e-12), "On a quadratic with a forcing term of 0.5 you solve to "
+            _on_case(1, _outer(eta=lambda forcing, now, before: 1e-12 + 0 * forcing(now, before)), "On a quadratic with a forcing term of 0.5 you solve to "
                      "the last digit. Far from the solution that is wasted: which number does your steihaug get as tol?"),
             _on_case(4, _outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused "
                      "again. Print p and delta: what should change after a refusal?"),
+            _on_case(3, _outer(takes=lambda rho, rise: rise < 0), "Near the minimizer of a loss with a large constant you refuse "
+                     "the same step again and again. Print f(theta + p) - f(theta), q and rho there: which of them decides?"),
             _on_case(4, _outer(shrink=lambda p, delta: 4 * norm(p)),
                      "You refuse twenty steps in a row from one theta. Print delta and ||p|| after each: which way do they go?"),
             _on_case(4, _outer(sign=-1), "The steps that you try point uphill, g'p > 0, and all are refused. Print g'p at each "
@@ -896,18 +990,20 @@ EXERCISES = [
             _on_case(4, _outer(ratio=lambda fall, model: -fall / model),
                      "You refuse a step that brings more than a quarter of what the model promised, and all after it. Both f(theta "
                      "+ p) - f(theta) and q are negative for a good step: print them beside rho."),
-            _on_case(3, _outer(noise=0), "You refuse step after step whose fall is below the rounding of the loss, so the loop "
-                     "ends only with maxiter. What is your rho where both falls are smaller than epsilon?"),
-            _on_case(11, _outer(takes=lambda rho: not rho <= 1e-4), "You take a step to where the loss is nan. Each comparison "
+            _on_case(3, _outer(noise=0, constant=1e-14), "You try 20 steps or more whose fall is below the rounding of the loss, where "
+                     "a few are enough. Print rho, delta and epsilon there, beside |f|: what is rho where both falls are small?"),
+            _on_case(11, _outer(takes=lambda rho, rise: not rho <= 1e-4), "You take a step to where the loss is nan. Each comparison "
                      "with nan is False: which branch of your code does a rho of nan take?"),
             _on_case(10, _outer(ratio=lambda fall, model: model / fall), "You take steps that bring a millionth of what the model "
                      "promised, one after the other. Is your rho large or small there?"),
-            _on_case(2, _outer(grow=1.0),
-                     "On a quadratic whose minimizer is far away all your steps have length 1. When should the radius grow?"),
-            _on_case(7, _outer(old=("H",)),
-                     "All your products are taken at theta0. H belongs to the present theta: what is the first argument of hessp?"),
+            _on_case(2, _outer(solve=_linear_model), "On a quadratic your first two steps are cut at the same length, although f "
+                     "falls by exactly q in the first. Print rho, which is 1 there, and the radius after it."),
+            _on_case(13, _outer(old=("unit",)), "In Rosenbrock's valley, where f falls by many digits, you take a step on which it "
+                     "rises. Print rho and epsilon there: of which f is your epsilon?"),
+            _on_case(4, _outer(old=("H",)), "The ||g|| that your forcing gets first belongs to another theta than the products after "
+                     "it. What is the first argument of hessp there, and after which steps do you change ||g||?"),
             _on_case(4, _outer(product="ggnp"),
-                     "With Gauss-Newton products this stalls on the network. Which term of lesson 09 is missing from G?"),
+                     "With Gauss-Newton products 100 rounds are not enough on the network. Which term of lesson 09 is missing from G?"),
             Mistake(_slip(solve=_one_product), "Each step uses one product: that is gradient descent with a curvature-chosen step. "
                     "Let the forcing term decide when to stop."),
             _on_case(4, _outer(stop_at_rejection=True), "You stop at the first rejected step. A rejection says that the radius was "
