@@ -627,7 +627,8 @@ def _two_letters(out):
     """("D", "F") from "DF", "D, F", "d and f", ["D: 1e-8", "F: E.-W."], ("1e-8", "Eisenstat-Walker")."""
     if isinstance(out, str):
         words = re.split(r"[\s,;/]+(?:and[\s,;]+)?", out.strip(" ()[]"))
-        out = list(out.strip()) if re.fullmatch(r"\s*[A-Fa-f]{2}\s*", out) else words
+        letters = re.findall(r"(?<![\w.])[A-Fa-f](?![\w.])(?!-\w)", out)
+        out = list(out.strip()) if re.fullmatch(r"\s*[A-Fa-f]{2}\s*", out) else letters if len(letters) == 2 else words
     return tuple(map(_letter, out)) if isinstance(out, (tuple, list, np.ndarray)) and len(out) == 2 else out
 
 
@@ -643,19 +644,23 @@ def _best_forcing(out):
 
 
 # --------------------------------------------------------------------------------------------- E12.4: full circle
-def _train(loss, theta0):
-    return _newton_krylov(loss, theta0, tol=1e-8)
+class Solver:
+    """The solver that is given: it wants the theta0 that is given, and may train nothing."""
 
+    def __init__(self, theta0, trains):
+        self.theta0, self.trains, self.calls = np.array(theta0, float), trains, 0
 
-def _untrained(loss, theta0):
-    return np.array(theta0, float)
+    def __call__(self, loss, theta0):
+        self.calls += 1
+        if self.calls == 1 and not np.array_equal(np.ravel(theta0), self.theta0):
+            raise _fact("OtherStart")("solve was called with another theta than theta0")
+        return _newton_krylov(loss, theta0, tol=1e-8) if self.trains else np.array(theta0, float)
 
 
 def _linear_network(X, Y, width, theta0, solve):
     """The product W2 W1 of the trained network, its layers, the pseudo-inverse map and the projection on the rows."""
     loss = NetworkLoss([X.shape[1], width, Y.shape[1]], X, Y, activation="identity", loss="squared")
-    theta = solve(loss, theta0)
-    (W1, _), (W2, _) = loss.layers(theta)
+    (W1, _), (W2, _) = loss.layers(solve(loss, theta0))
     return W1, W2, (np.linalg.pinv(X) @ Y).T, np.linalg.pinv(X) @ X
 
 
@@ -693,12 +698,17 @@ def _transposed(X, Y, width, theta0, solve):
     return np.array([norm(P @ gap), norm(gap - P @ gap)])
 
 
-def _untrained_gap(X, Y, width, theta0, solve):
-    return _tiny_is_zero(_gap(*_linear_network(X, Y, width, theta0, _untrained)))
+def _with(other):
+    """The gaps when another (solve, theta0) is used than the ones that are given."""
+    return lambda X, Y, width, theta0, solve: _circle(_gap)(X, Y, width, theta0, other(solve, theta0))
 
 
-_once_a_circle = _remembered(lambda X, *rest: (X.tobytes(), rest[-1] is _train))
+_once_a_circle = _remembered(lambda X, *rest: (X.tobytes(), rest[-1].trains))
 _full_circle = _once_a_circle(_circle(_gap))
+
+
+def _singular(X, Y, width, theta0, solve):
+    return _full_circle(X, Y, width, theta0, solve) if solve.trains else np.linalg.solve(X.T @ X, X.T @ Y)
 
 
 def _which_gap(out, X, Y, width, theta0, solve):
@@ -706,7 +716,9 @@ def _which_gap(out, X, Y, width, theta0, solve):
     right = _full_circle(X, Y, width, theta0, solve)
     good = [abs(mine - asked) <= 1e-3 * max(right) for mine, asked in zip(out, right)]
     where = f"With an X of shape {X.shape} and rank {np.linalg.matrix_rank(X)}" + (
-        ", and a solve that trains nothing," if solve is _untrained else ",")
+        "," if solve.trains else ", and a solve that trains nothing,")
+    if not solve.trains and out[0] == 0 < right[0]:
+        return f"{where} your first number is 0. Is your theta what the given solve returns, or does another solver train it?"
     if not any(good) and abs(np.hypot(*out) - np.hypot(*right)) <= 1e-3 * np.hypot(*right):
         return f"{where} your two numbers split the right gap at another space. Compare the rank of your projection with that of X."
     if not any(good):
@@ -719,27 +731,29 @@ def _which_gap(out, X, Y, width, theta0, solve):
             f"the gap {asked}.")
 
 
-def _thin_problem(seed, m, d, rank, K, width, solve=_train):
-    """Centered inputs of a given rank, targets, and a random start."""
+def _thin_problem(seed, m, d, rank, K, width, trains=True, inside=False):
+    """Centered inputs of a given rank, targets, and a random start, with W1 inside the row space or not."""
     rng = np.random.default_rng(seed)
     X, Y = rng.standard_normal((m, rank)) @ rng.standard_normal((rank, d)) / np.sqrt(rank), rng.standard_normal((m, K))
     X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
-    theta0 = NetworkLoss([d, width, K], X, Y, activation="identity", loss="squared").init(seed)
-    return X, Y, width, theta0, solve
-
-
-def _row_space_start(seed, m, d, rank, K, width):
-    X, Y, width, theta0, solve = _thin_problem(seed, m, d, rank, K, width)
+    X[:, -1] = X[:, -1] if trains else 0.0
     loss = NetworkLoss([d, width, K], X, Y, activation="identity", loss="squared")
-    W1 = loss.layers(theta0)[0][0]
-    W1[...] = W1 @ np.linalg.pinv(X) @ X
-    return X, Y, width, theta0, solve
+    theta0 = loss.init(seed)
+    if inside:
+        W1 = loss.layers(theta0)[0][0]
+        W1[...] = W1 @ np.linalg.pinv(X) @ X
+    return X, Y, width, theta0, Solver(theta0, trains)
 
 
-CIRCLE_CASES = (_thin_problem(0, 20, 5, 3, 2, 3), _thin_problem(1, 25, 6, 4, 3, 3), _row_space_start(2, 20, 5, 3, 2, 3),
-                _thin_problem(3, 4, 6, 3, 1, 2), _thin_problem(4, 20, 5, 3, 2, 3, _untrained))
+CIRCLE_CASES = (_thin_problem(0, 20, 5, 3, 2, 3), _thin_problem(1, 25, 6, 4, 3, 3), _thin_problem(2, 20, 5, 3, 2, 3, inside=True),
+                _thin_problem(3, 4, 6, 3, 1, 2), _thin_problem(4, 20, 5, 3, 2, 3, trains=False))  # the last: one column is 0
 
 # ----------------------------------------------------------------------------------------------- E12.5: a fair race
+def _wants_a_trace(loss):
+    if not hasattr(loss, "gnorm"):
+        raise _fact("NoTrace")("a solver was called with a loss that records nothing")
+
+
 @dataclass(frozen=True)
 class Descent:
     """A solver for the race: gradient descent, or heavy ball, for a fixed number of steps."""
@@ -748,6 +762,7 @@ class Descent:
     beta: float = 0.0
 
     def __call__(self, loss, theta0):
+        _wants_a_trace(loss)
         x = last = np.array(theta0, float)
         for _ in range(self.steps):
             x, last = x - self.alpha * loss.grad(x) + self.beta * (x - last), x
@@ -762,6 +777,7 @@ class Newton:
     steps: int = 30
 
     def __call__(self, loss, theta0):
+        _wants_a_trace(loss)
         return _newton_krylov(loss, theta0, tol=1e-6, forcing=lambda now, before: self.eta, maxiter=self.steps)
 
 
@@ -821,6 +837,15 @@ def _as_a_list(loss, families, seeds, target):
         solve(trace, loss.init(seed))
         return next((c for c, size in zip(trace.cost, trace.gnorm) if size <= target * trace.gnorm[0]), float("inf"))
     return [min(statistics.median(first(solve, seed) for seed in seeds) for solve in solvers) for solvers in families]
+
+
+def _whole(number):
+    """One number of the whole run, at each record."""
+    return lambda trace: np.full(len(trace.cost), float(number(trace)))
+
+
+def _middle(k, row):
+    return sorted(row)[(len(row) - 1 + k) // 2]
 
 
 def _last_crossing(trace, target):
@@ -1016,7 +1041,7 @@ EXERCISES = [
         asks="two letters of the table: fewest outer iterations, fewest products",
         hint="Outer iterations want exact steps near the end; products should not be spent while the quadratic is still wrong.",
         answer=("D", "F"), holds=_best_forcing, reads=_two_letters,
-        accepts=("DF", "D, F", "d f", "D and F", ["D", "F"], ("F", "F"), ("d ", "f"), ("D: 1e-8", "F: E.-W."), np.array(["D", "F"]),
+        accepts=("DF", "D, F", "d f", "D and F", "D->F", "D & F", "outer D, products F", ["D", "F"], ("F", "F"), ("d ", "f"), ("D: 1e-8", "F: E.-W."), np.array(["D", "F"]),
                  ("1e-8", "Eisenstat-Walker")),
         mistakes=(
             Mistake(("D", "D"), "Exact early steps go toward a wrong quadratic, and each of them costs many products. Which steps "
@@ -1059,7 +1084,7 @@ EXERCISES = [
                     "alone. Only the product W2 W1 is a map from inputs to outputs."),
             Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 @ P), _gap(W1, W2, B, P)[1])), "Your first number lacks the "
                     "pseudo-inverse map: it is W2 W1 alone on the row space."),
-            Mistake(_once_a_circle(_untrained_gap), "These are the gaps of the initial weights. Train first: theta = solve(loss, "
+            Mistake(_once_a_circle(_with(lambda solve, theta0: Solver(theta0, trains=False))), "These are the gaps of the initial weights. Train first: theta = solve(loss, "
                     "theta0)."),
             Mistake(_circle(lambda W1, W2, B, P: tuple(v / np.sqrt(B.size) for v in _gap(W1, W2, B, P))),
                     "These are root mean squares over the entries. Asked for are the norms, roots of sums."),
@@ -1067,6 +1092,10 @@ EXERCISES = [
                     "nothing. Compute it from W1 and W2."),
             Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], 0.0)), "You claim equality everywhere. That holds only "
                     "for a W1 that starts in the row space of X."),
+            Mistake(_singular, "X'X is singular on an instance: X has redundant columns there. Which map takes the place of the "
+                    "inverse, without X'X?"),
+            Mistake(_once_a_circle(_with(lambda solve, theta0: solve if solve.trains else lambda loss, start: solve(loss, -start))), "The first theta that "
+                    "solve gets from you is not the theta0 that was given. With which theta do you call it?"),
             Mistake(_circle(lambda W1, W2, B, P: tuple(v / norm(B) for v in _gap(W1, W2, B, P))), "These are relative gaps. Asked "
                     "for are the two norms themselves."),
         )),
@@ -1087,12 +1116,13 @@ EXERCISES = [
                     "own start and a fresh Trace, and is the median taken over all seeds?"),
             Mistake(_races(seeds_used=lambda seeds: seeds[-1:]), "This is the last start only. Keep the cost of each seed, then "
                     "take the median."),
-            Mistake(_races(seeds_used=lambda seeds: range(len(seeds))), "Your starts are not those of the seeds that were given. "
-                    "Which seed does loss.init get?"),
+            *(Mistake(wrong, "Your starts are not those of the seeds that were given. "
+                    "Which seed does loss.init get?") for wrong in (_races(seeds_used=lambda seeds: range(len(seeds))),
+                                                                    _races(seeds_used=lambda seeds: [0] * len(seeds)))),
             Mistake(_races(solvers_used=lambda solvers: solvers[:1]), "Each family ran with its first setting only. An untuned "
                     "competitor loses for the wrong reason: try all its settings."),
             *(Mistake(_races(over_solvers=f), f"You take the {of} the settings of a family. A practitioner uses its best setting.")
-              for f, of in ((max, "largest cost among"), (np.median, "median over"), (np.mean, "mean over"))),
+              for f, of in ((max, "largest cost among"), (sum, "sum over"), (np.median, "median over"), (np.mean, "mean over"))),
             Mistake(_tuned_by_seed, "You choose the best setting anew for each seed. Nobody knows it beforehand: choose one "
                     "setting for all seeds, by its median."),
             *(Mistake(_races(over_seeds=f), f"You report {what}. Take the median over the seeds.") for f, what in (
@@ -1108,8 +1138,18 @@ EXERCISES = [
                     "A run that never reaches the target has a finite cost here. Its cost is infinite, np.inf.",
                     shows=lambda out, *args: out[-1] > 0 > _fair_race(*args)[-1] and any(
                         abs(o - r) <= 1e-6 * r for o, r in zip(out, _fair_race(*args)))),
-            Mistake(_races(cost=lambda trace, target: trace.total), "You count the whole run. The race ends where the target is "
-                    "first reached."),
+            *(Mistake(_races(cost=cost), "You count the whole run. The race ends where the target is first reached.") for cost in (
+                lambda trace, target: trace.total, functools.partial(_cost, what=_whole(lambda trace: trace.total)),
+                functools.partial(_cost, what=_whole(lambda trace: trace.cost[-1])))),
+            *(Mistake(_races(cost=functools.partial(_cost, what=_whole(calls))), "These are numbers of calls, and those of a whole "
+                      "run. Calls have different prices: read trace.cost, where the target is first reached.")
+              for calls in (lambda trace: trace.counts["grad"], lambda trace: sum(trace.counts.values()))),
+            *(Mistake(_races(over_seeds=functools.partial(_middle, k)), "For two seeds you take one of the two costs. The median is "
+                      "then their mean: see np.median.") for k in (0, 1)),
+            Mistake(lambda *args: sorted(_fair_race(*args), key=lambda cost: cost if cost > 0 else np.inf), "These are the right costs, "
+                    "sorted. Keep the order of the families."),
+            Mistake(lambda loss, families, *rest: [solver(loss, loss.init(0)) for solver in families[0]], "A solver of yours gets the "
+                    "loss itself, and nothing is recorded. Which object counts the calls?"),
             Mistake(_races(cost=_last_crossing), "You count until the gradient stays small. The race ends where the target is "
                     "first reached."),
             Mistake(_races(cost=functools.partial(_cost, level=lambda trace: trace.gnorm)), "You compare ||g|| with target itself. "
