@@ -164,7 +164,8 @@ def _first_wrong_part(out, hv, g, delta, tol):
     if stop in ("boundary", "negativecurvature") and norm(p) < 0.99999 * delta:
         return f"{where} your stop is {stop!r} and your p has length {norm(p):.4g}. Print a and ||p + a d|| where the path leaves."
     if stop == "tolerance":
-        return CAPPED if len(g) == 12 and size > 1.1 * tol else f"{where} your stop is 'tolerance' and ||Hp + g|| is {size:.2g} ||g||. " + (
+        where = f"{where} your stop is 'tolerance' and ||Hp + g|| is {size:.2g} ||g||."
+        return CAPPED if len(g) == 12 and size > 1.1 * tol else f"{where} " + (
             "Print ||r|| / ||g|| after each product: is this the first p within tol?" if size <= 1.001 * tol else
             "What do you compare with what: ||r|| or its square, tol or another number?" if size <= 1.001 * np.sqrt(tol) else
             "Compare your r with Hp + g after each product.")
@@ -381,21 +382,6 @@ def _close(size, known):
     return abs(size - known) <= 1e-5 * known
 
 
-class Rosenbrock:
-    """A curved valley, in two variables."""
-
-    def fun(self, x):
-        return float(100 * (x[1] - x[0]**2)**2 + (1 - x[0])**2)
-
-    def grad(self, x):
-        return np.array([-400 * x[0] * (x[1] - x[0]**2) - 2 * (1 - x[0]), 200 * (x[1] - x[0]**2)])
-
-    def hessp(self, x, v):
-        return np.array([(1200 * x[0]**2 - 400 * x[1] + 2) * v[0] - 400 * x[0] * v[1], -400 * x[0] * v[0] + 200 * v[1]])
-
-    ggnp = hessp
-
-
 class Separable:
     """A sum of functions of one variable each, given by triples (f, f', f'')."""
 
@@ -484,30 +470,18 @@ _stops_at_noise = _outer(noise=0, quits=lambda model, f: -model <= 1e-15 * abs(f
 def _line_search(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
     """Newton-CG with a line search; at negative curvature it keeps what CG has, or takes the direction itself."""
     theta = np.array(theta0, float)
-    f, g = loss.fun(theta), loss.grad(theta)
+    g = loss.grad(theta)
     first = last = norm(g)
     for _ in range(maxiter):
         if norm(g) <= tol * first:
             break
-        p, r, d, eta = 0 * g, 1 * g, -g, forcing(norm(g), last)
-        while norm(r) > eta * norm(g):
-            Hd = loss.hessp(theta, d)
-            if d @ Hd <= 0:
-                p = p if np.any(p) else d / norm(d)
-                break
-            a = (r @ r) / (d @ Hd)
-            p, new = p + a * d, r + a * Hd
-            d, r = -new + (new @ new) / (r @ r) * d, new
-        t = 1.0
+        p = _truncated(bent="here", heeds_radius=False)(functools.partial(loss.hessp, theta), g, 1.0, forcing(norm(g), last))[0]
+        p, f, t = (p if np.any(p) else -g / norm(g)), loss.fun(theta), 1.0
         while not loss.fun(theta + t * p) <= f + 1e-4 * t * (g @ p) + 1e-14 * abs(f) and t > 1e-12:
             t /= 2
         theta, last = theta + t * p, norm(g)
-        f, g = loss.fun(theta), loss.grad(theta)
+        g = loss.grad(theta)
     return theta
-
-
-def _one_product(hv, g, delta, tol):
-    return _truncated(at_most=1)(hv, g, delta, tol)
 
 
 def _linear_model(hv, g, delta, tol):
@@ -539,20 +513,18 @@ def _where_it_ended(theta, meter, theta0, tol=1e-8, forcing=None, maxiter=300):
         return f"{where} the loss is {f:.3g} at your theta. Print rho at each round: what does your code do where it is nan or inf?"
     if f > _and_rounding(loss.fun(theta0)):
         return f"{where} the loss is higher at your theta than at theta0. Print rho and f at each round."
+    where = f"{where} ||g|| is {g / g0:.1e} of its start at your theta."
     if g >= 0.999 * g0:
-        return (f"{where} ||g|| is not smaller at your theta than at theta0. Print p in the first round, the number that steihaug gets "
-                "as tol, and what you return.")
+        return f"{where} Print p in the first round, the number that steihaug gets as tol, and what you return."
     if "forcing" in meter.name and g > meter.reaches * g0:
-        return f"{where} ||g|| went down to {g / g0:.1e} of its start only. Which number does your steihaug get as tol?"
+        return f"{where} Which number does your steihaug get as tol?"
     if meter.reaches * g0 < g <= 1.01 * np.sqrt(meter.tol) * g0:
-        return (f"{where} you end where ||g|| is {g / g0:.1e} of its start, between tol and its root. What do you compare: norms or "
-                "their squares, and is it what ends your loop?")
+        return f"{where} That is between tol and its root: do you compare norms or their squares, and is it what ends your loop?"
     if g > meter.reaches * g0:
-        return (f"{where} you end where ||g|| is {g / g0:.1e} of its start. Print rho, delta and ||g|| at each round: what ends your "
-                "loop?")
+        return f"{where} Print rho, delta and ||g|| at each round: what ends your loop?"
     if g < meter.leaves * g0:
-        return f"{where} ||g|| went down to {g / g0:.1e} of its start, further than was asked. What ends steihaug there?"
-    return f"{where} you ended at a stationary point that is no minimizer, of value {f:.4g}. What do you do where d'Hd <= 0?"
+        return f"{where} That is less than was asked. What ends steihaug there?"
+    return f"{where} It is a stationary point, no minimizer, of value {f:.4g}. What do you do where d'Hd <= 0?"
 
 
 def _case(name, loss, theta0, tol=1e-8, rule=_forcing, maxiter=100, default=False, **wanted):
@@ -591,7 +563,7 @@ NETWORK_CASES = (
     _case("a loss that mirrors Newton's steps", Separable(MIRROR, SQUARE), [0.4, 0.3]),
     _case("x - log x, nan where x <= 0,", Separable(BARRIER, SQUARE), [5, 1], maxiter=18, reaches=np.inf),
     _case("a loss whose gradient has the wrong sign", Separable(BACKWARDS, BACKWARDS), [1, 2], maxiter=10, reaches=np.inf),
-    _case("Rosenbrock's valley", Rosenbrock(), [1e4, -1e4], 1e-16, maxiter=100, reaches=np.inf),  # f falls by 18 digits and more
+    _case("a loss that falls by many digits", Separable(_parabola(1e8), LOG_COSH), [1e4, 5], 1e-16, reaches=np.inf),
 )
 
 
@@ -692,23 +664,9 @@ def _by_svd(X, Y, width, theta0, solve):
     return [[norm(gap @ Vt[:rank].T)], [norm(gap @ Vt[rank:].T)]]
 
 
-def _transposed(X, Y, width, theta0, solve):
-    W1, W2, B, P = _linear_network(X, Y, width, theta0, solve)
-    gap = (W1.T @ W2.T - B.T)
-    return np.array([norm(P @ gap), norm(gap - P @ gap)])
-
-
-def _with(other):
-    """The gaps when another (solve, theta0) is used than the ones that are given."""
-    return lambda X, Y, width, theta0, solve: _circle(_gap)(X, Y, width, theta0, other(solve, theta0))
-
-
 _once_a_circle = _remembered(lambda X, *rest: (X.tobytes(), rest[-1].trains))
 _full_circle = _once_a_circle(_circle(_gap))
-
-
-def _singular(X, Y, width, theta0, solve):
-    return _full_circle(X, Y, width, theta0, solve) if solve.trains else np.linalg.solve(X.T @ X, X.T @ Y)
+_untrained_gap = _once_a_circle(lambda X, Y, width, theta0, solve: _circle(_gap)(X, Y, width, theta0, Solver(theta0, trains=False)))
 
 
 def _which_gap(out, X, Y, width, theta0, solve):
@@ -844,10 +802,6 @@ def _whole(number):
     return lambda trace: np.full(len(trace.cost), float(number(trace)))
 
 
-def _middle(k, row):
-    return sorted(row)[(len(row) - 1 + k) // 2]
-
-
 def _last_crossing(trace, target):
     above = np.flatnonzero(trace.gnorm > target * trace.gnorm[0])
     return trace.cost[above[-1] + 1] if above[-1] + 1 < len(trace.cost) else np.inf
@@ -914,14 +868,14 @@ EXERCISES = [
                     "uphill first."),
             Mistake(_truncated(bent="here"), "At d'Hd <= 0 you stop where you are. The model falls all the way along d: follow it "
                     "to the end of the region."),
-            Mistake(_truncated(bent="stretched"), "At d'Hd <= 0 you stretch p to the radius. The direction in which the model falls "
-                    "is d: go along d from p."),
+            Mistake(_truncated(bent="stretched"), "At d'Hd <= 0 you stretch p to the radius. The direction in which the model "
+                    "falls is d: go along d from p."),
             Mistake(_truncated(left="here"), "When the next step would leave the region you return the last p inside. There is "
                     "more to gain: follow d to the boundary."),
             Mistake(_truncated(left="shrunk"), "You take the step that leaves the region and shrink the result to the radius. Cut "
                     "the last step instead: go along d only as far as the boundary."),
-            Mistake(_truncated(goes_on=lambda r, g, tol: norm(r) > tol), "You compare ||r|| with tol itself. Asked for is ||r|| <= tol ||g||, so that the "
-                    "size of g does not matter."),
+            Mistake(_truncated(goes_on=lambda r, g, tol: norm(r) > tol), "You compare ||r|| with tol itself. Asked for is ||r|| <= "
+                    "tol ||g||, so that the size of g does not matter."),
             Mistake(_truncated(turn=lambda new, r: (r @ r) / (new @ new)), "Your beta is upside down: new residual over old one, "
                     "lesson 08."),
             Mistake(_truncated(turn=lambda new, r: 0.0), "Without beta each direction is only the last residual: that is steepest "
@@ -936,9 +890,9 @@ EXERCISES = [
                     "than 200 products, where CG needs four. Your first two directions are not conjugate: print d_+'Hd, which "
                     "should be 0, and look at beta and at the signs in d_+."),
             Mistake(_for(12, _truncated(at_most=12)), CAPPED),
-            Mistake(_truncated(goes_on=lambda r, g, tol: norm(r) >= tol * norm(g), model=_from_r), "For g = 0 the start p = 0 meets ||r|| <= tol "
-                    "||g||, and your p is not finite. What does your loop do where both sides are 0, before its first product?",
-                    shows=lambda out, hv, g, delta, tol: not np.any(g) and not np.all(np.isfinite(out[0]))),
+            Mistake(_truncated(goes_on=lambda r, g, tol: norm(r) >= tol * norm(g), model=_from_r), "For g = 0 the start p = 0 "
+                    "meets ||r|| <= tol ||g||, and your p is not finite. What does your loop do where both sides are 0, before its "
+                    "first product?", shows=lambda out, hv, g, delta, tol: not np.any(g) and not np.all(np.isfinite(out[0]))),
             Mistake(lambda g, hv, delta, tol: _steihaug(hv, g, delta, tol), "You use the first argument as a vector, and it is hv. "
                     "The order is hv, g, delta, tol."),
             Mistake(_truncated(bent="along d"), "At d'Hd <= 0 your p is delta d / ||d||, from 0. Go along d from the p that CG has "
@@ -976,34 +930,34 @@ EXERCISES = [
         mistakes=(
             _on_case(4, _descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute "
                      "the step from products."),
-            _on_case(4, _outer(takes=lambda rho, rise: True), "You take a step on which the loss rises. Print rho at each round, beside "
-                     "the loss before and after it: where rho is negative, stay where you are."),
+            _on_case(4, _outer(takes=lambda rho, rise: True), "You take a step on which the loss rises. Print rho at each round, "
+                     "beside the loss before and after it: where rho is negative, stay where you are."),
             _on_case(4, _outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Is it "
                      "hessp(theta, v), and are theta, f and g changed together when a step is taken?"),
-            _on_case(12, _outer(old=("rounds",)),
-                     "You go on after maxiter rounds. Count the rounds, the refused ones too."),
+            _on_case(12, _outer(old=("rounds",)), "You go on after maxiter rounds. Count the rounds, the refused ones too."),
             _on_case(5, _outer(goal=lambda tol, size: 1e-8 * size),
                      "You go on after ||g|| has reached tol times its start. With which number does your loop compare it?"),
             _on_case(7, _outer(goal=lambda tol, size: tol),
                      "On a loss of small values you stop where ||g|| is below tol itself. Asked for is tol times ||g|| at theta0."),
             _on_case(4, _outer(eta=lambda forcing, now, before: forcing(before, now)),
                      "You call forcing with the older gradient norm first. Asked for is forcing(now, before)."),
-            _on_case(4, _outer(old=("before",)), "The second argument of your forcing is the norm of a gradient, but not of the one "
-                     "at the theta before this one. Update it whenever theta moves."),
+            _on_case(4, _outer(old=("before",)), "The second argument of your forcing is the norm of a gradient, but not of the "
+                     "one at the theta before this one. Update it whenever theta moves."),
             _on_case(4, _outer(old=("equal",)), "After a step that was taken your forcing gets the same norm twice. The second is "
                      "||g|| at the theta before: print both at each round."),
-            _on_case(4, _outer(old=("refused",)), "After a refused step your forcing gets the same norm twice. Theta stays there, so "
-                     "neither of its arguments changes: where do you set the second?"),
+            _on_case(4, _outer(old=("refused",)), "After a refused step your forcing gets the same norm twice. Theta stays there, "
+                     "so neither of its arguments changes: where do you set the second?"),
             _on_case(4, _outer(eta=lambda forcing, now, before: forcing(now**2, before**2)), "Your forcing gets other numbers than "
                      "asked: the 2-norms of the gradient at this theta and at the one before it. Print both at each round."),
             _on_case(4, _outer(eta=lambda forcing, now, before: 0.1), "You try a step before you ask forcing. Which number does "
                      "your steihaug get as tol?"),
             _on_case(2, _outer(radius=10.0), "On a quadratic with a far minimizer your first step does not have length 1. Which "
                      "radius does your first round hand to steihaug?"),
-            _on_case(0, _outer(eta=lambda forcing, now, before: 0.5 + 0 * forcing(now, before)), "On a quadratic with a forcing term of 1e-12 you end where "
-                     "one of 0.5 ends. Which number does your steihaug get as tol?"),
-            _on_case(1, _outer(eta=lambda forcing, now, before: 1e-12 + 0 * forcing(now, before)), "On a quadratic with a forcing term of 0.5 you solve to "
-                     "the last digit. Far from the solution that is wasted: which number does your steihaug get as tol?"),
+            _on_case(0, _outer(eta=lambda forcing, now, before: 0.5 + 0 * forcing(now, before)), "On a quadratic with a forcing "
+                     "term of 1e-12 you end where one of 0.5 ends. Which number does your steihaug get as tol?"),
+            _on_case(1, _outer(eta=lambda forcing, now, before: 1e-12 + 0 * forcing(now, before)), "On a quadratic with a forcing "
+                     "term of 0.5 you solve to the last digit. Far from the solution that is wasted: which number does your "
+                     "steihaug get as tol?"),
             _on_case(4, _outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused "
                      "again. Print p and delta: what should change after a refusal?"),
             _on_case(3, _outer(takes=lambda rho, rise: rise < 0), "Near the minimizer of a loss with a large constant you refuse "
@@ -1015,22 +969,21 @@ EXERCISES = [
             _on_case(4, _outer(ratio=lambda fall, model: -fall / model),
                      "You refuse a step that brings more than a quarter of what the model promised, and all after it. Both f(theta "
                      "+ p) - f(theta) and q are negative for a good step: print them beside rho."),
-            _on_case(3, _outer(noise=0, constant=1e-14), "You try 20 steps or more whose fall is below the rounding of the loss, where "
-                     "a few are enough. Print rho, delta and epsilon there, beside |f|: what is rho where both falls are small?"),
-            _on_case(11, _outer(takes=lambda rho, rise: not rho <= 1e-4), "You take a step to where the loss is nan. Each comparison "
-                     "with nan is False: which branch of your code does a rho of nan take?"),
+            _on_case(3, _outer(noise=0, constant=1e-14), "You try 20 steps or more whose fall is below the rounding of the loss, "
+                     "where a few are enough. Print rho, delta and epsilon there, beside |f|: what is rho where both falls are "
+                     "small?"),
+            _on_case(11, _outer(takes=lambda rho, rise: not rho <= 1e-4), "You take a step to where the loss is nan. Each "
+                     "comparison with nan is False: which branch of your code does a rho of nan take?"),
             _on_case(10, _outer(ratio=lambda fall, model: model / fall), "You take steps that bring a millionth of what the model "
                      "promised, one after the other. Is your rho large or small there?"),
             _on_case(2, _outer(solve=_linear_model), "On a quadratic your first two steps are cut at the same length, although f "
                      "falls by exactly q in the first. Print rho, which is 1 there, and the radius after it."),
-            _on_case(13, _outer(old=("unit",)), "In Rosenbrock's valley, where f falls by many digits, you take a step on which it "
-                     "rises. Print rho and epsilon there: of which f is your epsilon?"),
-            _on_case(4, _outer(old=("H",)), "The ||g|| that your forcing gets first belongs to another theta than the products after "
-                     "it. What is the first argument of hessp there, and after which steps do you change ||g||?"),
-            _on_case(4, _outer(product="ggnp"),
-                     "With Gauss-Newton products 100 rounds are not enough on the network. Which term of lesson 09 is missing from G?"),
-            Mistake(_slip(solve=_one_product), "Each step uses one product: that is gradient descent with a curvature-chosen step. "
-                    "Let the forcing term decide when to stop."),
+            _on_case(13, _outer(old=("unit",)), "Where f falls by many digits you take a step on which it rises. Print rho and "
+                     "epsilon there: of which f is your epsilon?"),
+            _on_case(4, _outer(product="ggnp"), "With Gauss-Newton products 100 rounds are not enough on the network. Which term "
+                     "of lesson 09 is missing from G?"),
+            Mistake(_slip(solve=_truncated(at_most=1)), "Each step uses one product: that is gradient descent with a "
+                    "curvature-chosen step. Let the forcing term decide when to stop."),
             _on_case(4, _outer(stop_at_rejection=True), "You stop at the first rejected step. A rejection says that the radius was "
                      "too large, not that you have arrived."),
             Mistake(_once_a_case(lambda loss, theta0, tol=1e-8, forcing=None, maxiter=300: np.array(theta0, float)),
@@ -1041,8 +994,8 @@ EXERCISES = [
         asks="two letters of the table: fewest outer iterations, fewest products",
         hint="Outer iterations want exact steps near the end; products should not be spent while the quadratic is still wrong.",
         answer=("D", "F"), holds=_best_forcing, reads=_two_letters,
-        accepts=("DF", "D, F", "d f", "D and F", "D->F", "D & F", "outer D, products F", ["D", "F"], ("F", "F"), ("d ", "f"), ("D: 1e-8", "F: E.-W."), np.array(["D", "F"]),
-                 ("1e-8", "Eisenstat-Walker")),
+        accepts=("DF", "D, F", "d f", "D and F", "D->F", "D & F", "outer D, products F", ["D", "F"], ("F", "F"), ("d ", "f"),
+                 ("D: 1e-8", "F: E.-W."), np.array(["D", "F"]), ("1e-8", "Eisenstat-Walker")),
         mistakes=(
             Mistake(("D", "D"), "Exact early steps go toward a wrong quadratic, and each of them costs many products. Which steps "
                     "should be exact?", shows=lambda out: out[0] in ("d", "f") and out[1] == "d"),
@@ -1064,7 +1017,7 @@ EXERCISES = [
         asks="full_circle(X, Y, width, theta0, solve) -> (gap on the row space, gap off it)",
         hint="Write the map of A^+: it takes a row x of X to x X^+ Y. Then multiply W2 W1 minus this map by X^+ X.",
         answer=_full_circle, diagnose=_which_gap, reads=_tiny_is_zero, instances=CIRCLE_CASES, tol=1e-3,
-        accepts=(_by_svd, _transposed,
+        accepts=(_by_svd,
                  _circle(lambda W1, W2, B, P: (norm((W2 @ W1 - B) @ P), norm(W2 @ W1 @ (np.eye(len(P)) - P))))),
         mistakes=(
             Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 - B), _gap(W1, W2, B, P)[1])), "Your first number is the whole gap. "
@@ -1084,18 +1037,17 @@ EXERCISES = [
                     "alone. Only the product W2 W1 is a map from inputs to outputs."),
             Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 @ P), _gap(W1, W2, B, P)[1])), "Your first number lacks the "
                     "pseudo-inverse map: it is W2 W1 alone on the row space."),
-            Mistake(_once_a_circle(_with(lambda solve, theta0: Solver(theta0, trains=False))), "These are the gaps of the initial weights. Train first: theta = solve(loss, "
-                    "theta0)."),
+            Mistake(_untrained_gap, "These are the gaps of the initial weights. Train first: theta = solve(loss, theta0)."),
             Mistake(_circle(lambda W1, W2, B, P: tuple(v / np.sqrt(B.size) for v in _gap(W1, W2, B, P))),
                     "These are root mean squares over the entries. Asked for are the norms, roots of sums."),
             Mistake(_circle(lambda W1, W2, B, P: (0.0, _gap(W1, W2, B, P)[1])), "Your first number is 0 also where solve trains "
                     "nothing. Compute it from W1 and W2."),
             Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], 0.0)), "You claim equality everywhere. That holds only "
                     "for a W1 that starts in the row space of X."),
-            Mistake(_singular, "X'X is singular on an instance: X has redundant columns there. Which map takes the place of the "
-                    "inverse, without X'X?"),
-            Mistake(_once_a_circle(_with(lambda solve, theta0: solve if solve.trains else lambda loss, start: solve(loss, -start))), "The first theta that "
-                    "solve gets from you is not the theta0 that was given. With which theta do you call it?"),
+            Mistake(lambda X, *rest: (_full_circle if rest[-1].trains else lambda X, Y, *_: np.linalg.solve(X.T @ X, Y))(X, *rest),
+                    "X'X is singular on an instance: X has redundant columns. Which map takes the place of the inverse?"),
+            Mistake(lambda *args: _full_circle(*args) if args[-1].trains else args[-1](None, -args[3]),
+                    "The first theta that solve gets from you is not the theta0 that was given. With which theta do you call it?"),
             Mistake(_circle(lambda W1, W2, B, P: tuple(v / norm(B) for v in _gap(W1, W2, B, P))), "These are relative gaps. Asked "
                     "for are the two norms themselves."),
         )),
@@ -1144,12 +1096,12 @@ EXERCISES = [
             *(Mistake(_races(cost=functools.partial(_cost, what=_whole(calls))), "These are numbers of calls, and those of a whole "
                       "run. Calls have different prices: read trace.cost, where the target is first reached.")
               for calls in (lambda trace: trace.counts["grad"], lambda trace: sum(trace.counts.values()))),
-            *(Mistake(_races(over_seeds=functools.partial(_middle, k)), "For two seeds you take one of the two costs. The median is "
-                      "then their mean: see np.median.") for k in (0, 1)),
-            Mistake(lambda *args: sorted(_fair_race(*args), key=lambda cost: cost if cost > 0 else np.inf), "These are the right costs, "
-                    "sorted. Keep the order of the families."),
-            Mistake(lambda loss, families, *rest: [solver(loss, loss.init(0)) for solver in families[0]], "A solver of yours gets the "
-                    "loss itself, and nothing is recorded. Which object counts the calls?"),
+            *(Mistake(_races(over_seeds=lambda row, k=k: sorted(row)[(len(row) - k) // 2]), "For two seeds you take one of the two "
+                      "costs. The median is then their mean: see np.median.") for k in (0, 1)),
+            Mistake(lambda *args: sorted(_fair_race(*args), key=lambda cost: cost if cost > 0 else np.inf), "These are the right "
+                    "costs, sorted. Keep the order of the families."),
+            Mistake(lambda loss, families, *rest: [solver(loss, loss.init(0)) for solver in families[0]], "A solver of yours gets "
+                    "the loss itself, and nothing is recorded. Which object counts the calls?"),
             Mistake(_races(cost=_last_crossing), "You count until the gradient stays small. The race ends where the target is "
                     "first reached."),
             Mistake(_races(cost=functools.partial(_cost, level=lambda trace: trace.gnorm)), "You compare ||g|| with target itself. "
