@@ -583,8 +583,7 @@ def _describe(value):
 
 def _came(value):
     if isinstance(value, np.ndarray):
-        kind = " of complex numbers" if np.iscomplexobj(value) else ""
-        return f"an array{kind} of shape {value.shape}" if value.ndim else "a number"
+        return f"an array of shape {value.shape}" if value.ndim else "a number"
     if isinstance(value, (bool, np.bool_)):
         return "True or False"
     if isinstance(value, (int, float, np.number)):
