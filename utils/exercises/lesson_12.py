@@ -185,20 +185,6 @@ def _newton_scaled(hv, g, delta, tol):
     return p, g @ p + p @ hv(p) / 2, stop
 
 
-def _rounded(hv, g, delta, tol):
-    p, model, stop = _steihaug(hv, g, delta, tol)
-    return np.float32(p), model, stop
-
-
-def _has_few_digits(out, hv, g, delta, tol):
-    return len(g) == 4 and norm(out[0] - _steihaug(hv, g, delta, tol)[0]) > 1e-9 * norm(out[0])
-
-
-def _other_words(hv, g, delta, tol):
-    p, model, stop = _steihaug(hv, g, delta, tol)
-    return p, model, "boundary" if stop == "negative curvature" else stop
-
-
 def _instance(matrix, g, delta, tol):
     g = np.array(g, float)
     return Product(matrix, g), g, delta, tol
@@ -484,18 +470,6 @@ def _line_search(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
     return theta
 
 
-def _linear_model(hv, g, delta, tol):
-    p, _, stop = _steihaug(hv, g, delta, tol)
-    return p, g @ p, stop
-
-
-def _descent_only(loss, theta0, tol=1e-8, forcing=None, maxiter=300):
-    theta = np.array(theta0, float)
-    for _ in range(maxiter):
-        theta = theta - 0.01 * loss.grad(theta)
-    return theta
-
-
 def _is_minimizer(theta, meter, theta0, *options):
     loss = meter.loss
     g0, g, f = norm(loss.grad(theta0)), norm(loss.grad(theta)), loss.fun(theta)
@@ -584,10 +558,6 @@ def _on_case(k, slip, says):
     def answer(loss, theta0, tol=1e-8, forcing=_forcing, maxiter=300):
         return (slip if loss.name == name else _right)(loss, theta0, tol, forcing, maxiter)
     return Mistake(answer, says)
-
-
-def _stays_at_nan(out, meter, theta0, *options):
-    return "nan" in meter.name and norm(meter.loss.grad(out)) > 1e-6 * norm(meter.loss.grad(theta0))
 
 
 # ------------------------------------------------------------------------------------------ E12.3: forcing terms
@@ -850,9 +820,9 @@ EXERCISES = [
         accepts=(_lower_root, lambda hv, g, delta, tol: list(_steihaug(hv, g, delta, tol)),
                  lambda product, gradient, radius, rtol: (_steihaug(product, gradient, radius, rtol)[0].reshape(-1, 1),
                                                           *_steihaug(product, gradient, radius, rtol)[1:])),
-        remarks=(Remark(_rounded,
+        remarks=(Remark(lambda *args: (np.float32(_steihaug(*args)[0]), *_steihaug(*args)[1:]),
                         "Your p is right to about 7 digits, as float32 gives, and later cells compare more. Is something float32?",
-                        shows=_has_few_digits),),
+                        shows=lambda out, *args: len(out[0]) == 4 and norm(out[0] - _steihaug(*args)[0]) > 1e-9 * norm(out[0])),),
         mistakes=(
             Mistake(_truncated(bent="ignored"), "You divide by d'Hd where it is negative, and end at Newton's point: a saddle of "
                     "the model. Test the sign of d'Hd before you divide."),
@@ -909,8 +879,9 @@ EXERCISES = [
                 (lambda g, p, hv, r: norm(hv(p) + g), "the second number is the length of the residual. Asked for is q(p)"))),
             Mistake(lambda hv, g, delta, tol: (-_steihaug(hv, g, delta, tol)[0], *_steihaug(hv, g, delta, tol)[1:]),
                     "Your p points uphill. The first direction is -g."),
-            Mistake(_other_words, "Your p is right; the reason is not. Where d'Hd <= 0 ended it, stop is 'negative curvature', "
-                    "although p is on the boundary then too."),
+            Mistake(lambda *args: (*_steihaug(*args)[:2], _steihaug(*args)[2].replace("negative curvature", "boundary")),
+                    "Your p is right; the reason is not. Where d'Hd <= 0 ended it, stop is 'negative curvature', although p is on "
+                    "the boundary then too."),
         )),
     Exercise(
         id="E12.2", kind="I", minutes=15,
@@ -926,10 +897,11 @@ EXERCISES = [
                      loss, theta0, tol, forcing, maxiter))[:, None]),
         remarks=(Remark(_slip(bad=lambda rho: rho < 0.25),
                         "On x - log x, which is nan where x <= 0, you do not reach the minimizer. Is your radius made smaller "
-                        "where rho is nan?", shows=_stays_at_nan),),
+                        "where rho is nan?",
+                        shows=lambda out, meter, *_: "nan" in meter.name and norm(meter.loss.grad(out)) > 1e-6),),
         mistakes=(
-            _on_case(4, _descent_only, "Your function asks for gradients, and never for a product Hv. Let your steihaug compute "
-                     "the step from products."),
+            _on_case(4, _outer(solve=lambda hv, g, *_: (-0.01 * g, -1.0, "tolerance"), takes=lambda *_: True), "Your function asks "
+                     "for gradients, and never for a product Hv. Let your steihaug compute the step from products."),
             _on_case(4, _outer(takes=lambda rho, rise: True), "You take a step on which the loss rises. Print rho at each round, "
                      "beside the loss before and after it: where rho is negative, stay where you are."),
             _on_case(4, _outer(old=("g",)), "You ask for products at a theta where you did not ask for the gradient. Is it "
@@ -953,11 +925,6 @@ EXERCISES = [
                      "your steihaug get as tol?"),
             _on_case(2, _outer(radius=10.0), "On a quadratic with a far minimizer your first step does not have length 1. Which "
                      "radius does your first round hand to steihaug?"),
-            _on_case(0, _outer(eta=lambda forcing, now, before: 0.5 + 0 * forcing(now, before)), "On a quadratic with a forcing "
-                     "term of 1e-12 you end where one of 0.5 ends. Which number does your steihaug get as tol?"),
-            _on_case(1, _outer(eta=lambda forcing, now, before: 1e-12 + 0 * forcing(now, before)), "On a quadratic with a forcing "
-                     "term of 0.5 you solve to the last digit. Far from the solution that is wasted: which number does your "
-                     "steihaug get as tol?"),
             _on_case(4, _outer(shrink=lambda p, delta: delta), "You try a step again that was just refused, and it is refused "
                      "again. Print p and delta: what should change after a refusal?"),
             _on_case(3, _outer(takes=lambda rho, rise: rise < 0), "Near the minimizer of a loss with a large constant you refuse "
@@ -976,10 +943,12 @@ EXERCISES = [
                      "comparison with nan is False: which branch of your code does a rho of nan take?"),
             _on_case(10, _outer(ratio=lambda fall, model: model / fall), "You take steps that bring a millionth of what the model "
                      "promised, one after the other. Is your rho large or small there?"),
-            _on_case(2, _outer(solve=_linear_model), "On a quadratic your first two steps are cut at the same length, although f "
+            _on_case(2, _outer(radius=1.0, grow=1.0), "On a quadratic your first two steps are cut at the same length, although f "
                      "falls by exactly q in the first. Print rho, which is 1 there, and the radius after it."),
             _on_case(13, _outer(old=("unit",)), "Where f falls by many digits you take a step on which it rises. Print rho and "
                      "epsilon there: of which f is your epsilon?"),
+            _on_case(4, _outer(old=("H",)), "The ||g|| that your forcing gets first belongs to another theta than the products after "
+                     "it. What is the first argument of hessp there, and after which steps do you change ||g||?"),
             _on_case(4, _outer(product="ggnp"), "With Gauss-Newton products 100 rounds are not enough on the network. Which term "
                      "of lesson 09 is missing from G?"),
             Mistake(_slip(solve=_truncated(at_most=1)), "Each step uses one product: that is gradient descent with a "
