@@ -1000,7 +1000,7 @@ EXERCISES = [
                     "nothing. Compute it from W1 and W2."),
             Mistake(_circle(lambda W1, W2, B, P: (_gap(W1, W2, B, P)[0], 0.0)), "You claim equality everywhere. That holds only "
                     "for a W1 that starts in the row space of X."),
-            Mistake(lambda X, *rest: (_full_circle if rest[-1].trains else lambda X, Y, *_: np.linalg.solve(X.T @ X, Y))(X, *rest),
+            Mistake(lambda X, *rest: (_full_circle if rest[-1].trains else lambda X, *_: np.linalg.inv(X.T @ X))(X, *rest),
                     "X'X is singular on an instance: X has redundant columns. Which map takes the place of the inverse?"),
             Mistake(lambda *args: _full_circle(*args) if args[-1].trains else args[-1](None, -args[3]),
                     "The first theta that solve gets from you is not the theta0 that was given. With which theta do you call it?"),
