@@ -978,7 +978,8 @@ EXERCISES = [
         hint="Write the map of A^+: it takes a row x of X to x X^+ Y. Then multiply W2 W1 minus this map by X^+ X.",
         answer=_full_circle, diagnose=_which_gap, reads=_tiny_is_zero, instances=CIRCLE_CASES, tol=1e-3,
         accepts=(_by_svd,
-                 _circle(lambda W1, W2, B, P: (norm((W2 @ W1 - B) @ P), norm(W2 @ W1 @ (np.eye(len(P)) - P))))),
+                 _circle(lambda W1, W2, B, P: (norm((W2 @ W1 - B) @ P), norm(W2 @ W1 @ (np.eye(len(P)) - P)))),
+                 _circle(lambda W1, W2, B, P: np.array([norm(P @ (W1.T @ W2.T - B.T)), norm((np.eye(len(P)) - P) @ W1.T @ W2.T)]))),
         mistakes=(
             Mistake(_circle(lambda W1, W2, B, P: (norm(W2 @ W1 - B), _gap(W1, W2, B, P)[1])), "Your first number is the whole gap. "
                     "Look only where X has data: multiply by X^+ "
