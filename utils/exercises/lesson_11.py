@@ -223,7 +223,7 @@ class Step:
     def is_gradient(self):
         downhill = -self.D**2 * self.g
         along = self.s @ downhill / (downhill @ downhill)
-        return along > 0 and np.linalg.norm(self.s - along * downhill) <= FITS * np.linalg.norm(self.s)
+        return along > 0 and np.all(np.abs(self.s - along * downhill) <= 1e-3 * np.abs(self.s))
 
 
 class Residual:
@@ -496,8 +496,8 @@ CUT = ("A step of yours is -J^+ r times a number: cut, not damped. With a price 
        "problem do you hand to gn_step?")
 BY_I = ("In a problem that holds the same readings twice, in two units, your first step is not the same in both: it is damped by "
         "lambda I. What are the units of the diagonal of J^T J?")
-STACKED = ("It stopped at each start, at the first step. If you put sqrt(lambda) D under J, the matrix has m + n rows: how many "
-           "entries has the right-hand side?")
+STACKED = ("It stopped at each start, at the first step. If you put sqrt(lambda) D under J, D has shape (n, n), the matrix m + n "
+           "rows, and the right-hand side m + n entries: print the three shapes.")
 FOUR = ("In the problem with four parameters it stopped. Is there a 2 in your code, or misra and misra_jac where res and jac "
         "belong?")
 
@@ -555,7 +555,7 @@ def _factors(output):
     """A factor may carry its sign; "diverges" and "no" say what False says."""
     if not isinstance(output, (tuple, list)) or len(output) != 4:
         return output
-    words = {"false": False, "no": False, "diverges": False, "true": True, "yes": True, "converges": True}
+    words = {"false": False, "f": False, "no": False, "diverges": False, "true": True, "t": True, "yes": True, "converges": True}
     factors = [abs(v) if isinstance(v, (int, float, np.number)) and not isinstance(v, (bool, np.bool_)) else v
                for v in output[:2]]
     return (*factors, *(words.get(v.strip().casefold(), v) if isinstance(v, str) else v for v in output[2:]))
@@ -571,7 +571,7 @@ def _both(first, second):
 
 def _says_so(k):
     """True is said of c = -2 (k = 2), or of c = 2 (k = 3), by someone whose factors are right."""
-    return lambda out: _factors_right(out) and bool(out[k])
+    return lambda out: _factors_right(out) and out[k] in (True, 1)
 
 
 def _no_factor(out):
