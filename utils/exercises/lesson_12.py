@@ -147,18 +147,18 @@ def _first_wrong_part(out, hv, g, delta, tol):
     """What can be said of p, else of q, else of stop, without knowing how they were made."""
     (p, q, stop), (p_right, q_right, _) = out, _right_parts(out, hv, g, delta, tol)
     where, gradient = f"With {len(g)} unknowns, delta = {delta:g} and tol = {tol:g},", hv(p) + g
-    size = norm(gradient) / norm(g)
+    size, named = norm(gradient) / norm(g), repr(stop.replace("vec", "ve c"))
     if p_right and q_right and stop in ("tolerance", "boundary", "negativecurvature"):
-        return f"{where} p and q are right, but not the exit {stop!r}. Print d'Hd and alpha there: which test should come first?"
+        return f"{where} p and q are right, but not the exit {named}. Print d'Hd and alpha there: which test should come first?"
     if p_right and q_right:
-        return f"{where} p and q are right and stop is {stop!r}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
+        return f"{where} p and q are right and stop is {named}. It is one of 'tolerance', 'boundary' and 'negative curvature'."
     if p_right:
         return (f"{where} p is right and your q is {q:.4g}. Compare it with g'p + p'Hp/2, from one more product at your p; if it "
                 "comes from r, does that r belong to the same p?")
     if norm(p) > 1.00001 * delta:
         return f"{where} your p has length {norm(p):.4g}, outside the region. Print a and ||p + a d|| where the path leaves it."
     if stop in ("boundary", "negativecurvature") and norm(p) < 0.99999 * delta:
-        return f"{where} your stop is {stop!r} and your p has length {norm(p):.4g}. Print a and ||p + a d|| where the path leaves."
+        return f"{where} your stop is {named} and your p has length {norm(p):.4g}. Print a and ||p + a d|| where the path leaves."
     if stop == "tolerance":
         where = f"{where} your stop is 'tolerance' and ||Hp + g|| is {size:.2g} ||g||."
         return CAPPED if len(g) == 12 and size > 1.1 * tol else f"{where} " + (
@@ -565,6 +565,8 @@ def _two_letters(out):
         words = re.split(r"[\s,;/]+(?:and[\s,;]+)?", out.strip(" ()[]"))
         letters = re.findall(r"(?<![\w.])[A-Fa-f](?![\w.])(?!-\w)", out)
         out = list(out.strip()) if re.fullmatch(r"\s*[A-Fa-f]{2}\s*", out) else letters if len(letters) == 2 else words
+    if isinstance(out, list) and len(out) != 2 and all(isinstance(word, str) for word in out):
+        out = " ".join(out), ""  # a text without two letters in it
     return tuple(map(_letter, out)) if isinstance(out, (tuple, list, np.ndarray)) and len(out) == 2 else out
 
 
@@ -954,6 +956,7 @@ EXERCISES = [
         asks="two letters of the table: fewest outer iterations, fewest products",
         hint="Outer iterations want exact steps near the end; products should not be spent while the quadratic is still wrong.",
         answer=("D", "F"), holds=lambda out: out[0] in ("d", "f") and out[1] == "f", reads=_two_letters,
+        diagnose=lambda out: "Asked for are two letters from A to F, as in 'AB': fewest outer iterations, then fewest products.",
         accepts=("DF", "D, F", "d f", "D and F", "D->F", "D & F", "outer D, products F", ["D", "F"], ("F", "F"), ("d ", "f"),
                  ("D: 1e-8", "F: E.-W."), np.array(["D", "F"]), ("1e-8", "Eisenstat-Walker")),
         mistakes=(
