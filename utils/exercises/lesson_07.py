@@ -89,7 +89,7 @@ def _last_row(output):
         rows = np.asarray(output, dtype=float)
     except (TypeError, ValueError):
         return output
-    if rows.ndim != 2 or 1 in rows.shape or np.all(rows == rows[0]):
+    if rows.ndim != 2 or min(rows.shape) < 2 or np.all(rows == rows[0]):
         return output
     return rows[-1]
 
@@ -226,7 +226,7 @@ def _paths(alphas, sizes):
 def _walk(seed):
     """walk(alphas, B=1) -> the points x_0 = 0 to the last, of a run of the lesson with this seed.
 
-    walk.runs keeps (alpha / B of each step, last point, means of its last k points, two entries of each) of the latest runs:
+    walk.runs keeps (alpha / B of each step, last point, two entries of each point) of the latest runs:
     does an answer come from one of them?
     """
     def walk(alphas, B=1):
@@ -241,8 +241,7 @@ def _walk(seed):
         path = _paths(alphas.tobytes(), sizes.tobytes())[:, seed].copy()
         if not np.all(np.isfinite(path[-1])):
             path[:] = EXPLODED
-        tails = np.cumsum(path[::-1, :2], axis=0) / np.arange(1, len(path) + 1)[:, None]
-        walk.runs = [*walk.runs[-99:], (alphas / sizes, path[-1].copy(), tails)]
+        walk.runs = [*walk.runs[-99:], (alphas / sizes, path[-1].copy(), path[:, :2].copy())]
         return path
     walk.runs = []
     return walk
@@ -282,11 +281,20 @@ def _ends_a_falling_run(x, walk):
     return lengths is not None and lengths[-1] < np.max(lengths) / 2
 
 
+def _averages(points, mean):
+    """Whether mean is that of points[j:k] for some j < k: then the sums of points - mean up to j and up to k are equal."""
+    sums = np.vstack([np.zeros(2), np.cumsum(points - mean, axis=0)])
+    gaps = np.diff(sums[np.argsort(sums[:, 0])], axis=0)
+    return bool(np.any(np.all(np.abs(gaps) <= 1e-6, axis=1)))
+
+
 def _averages_a_falling_run(out, walk, steps):
-    """Whether part 2 is the mean of the last points, some number of them, of a run whose steps fall."""
-    head = np.ravel(np.asarray(out[1], dtype=float))[:2] if _both_low(out) else np.full(2, np.nan)
-    return any(lengths[-1] < np.max(lengths) / 2 and bool(np.all(np.abs(tails - head) <= 1e-9 * np.abs(head), axis=1).any())
-               for lengths, _, tails in walk.runs)
+    """Whether part 2 is the mean of a stretch of points (all of them, or one a pass) of a run whose steps fall."""
+    if not _both_low(out):
+        return False
+    mean = np.ravel(np.asarray(out[1], dtype=float))[:2]
+    return any(lengths[-1] < np.max(lengths) / 2 and (_averages(points, mean) or _averages(points[::N], mean))
+               for lengths, _, points in walk.runs)
 
 
 def _below_the_plateau(out, walk, steps):
