@@ -283,6 +283,7 @@ SEARCHES = (
     _along(parabola, _ten_x, 1.0, -2 * (1 - 7e-5)),                        # falls by more than half of that
     _along(parabola, _ten_x, 1.0, -4 * (1 - 7e-5)),                        # at 1/2 told by an alpha^2 in the test
     _along(parabola, _ten_x, 1.0, -8 * (1 - 2.5e-4)),                      # at 1/4 told by the alpha in the test
+    _along(parabola, _ten_x, 1.0, -16 * (1 - 7e-5)),                       # at 1/8 told by an alpha^2 in the test
     _along(parabola, _ten_x, 1.0, -1.2),
     _along(parabola, _ten_x, [2.0, 1], [-3.4, -2]),
     _along(parabola, _ten_x, 1.0, -1.7),                                   # 1 passes, and 1/2 is lower
