@@ -394,7 +394,7 @@ def _is_unfinished(value, wanted=None):
 
 
 def _open_parts(value):
-    """': part 3 and 4 of it are open' for a row of values of which some are there."""
+    """': part 3 and 4 of it is open' for a row of values of which some are there."""
     if not isinstance(value, (tuple, list)):
         return ""
     parts = [str(k + 1) for k, v in enumerate(value) if v is ... or v is None]

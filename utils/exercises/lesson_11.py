@@ -594,8 +594,7 @@ def _factors_failure(out):
 
 
 # ---------------------------------------------------------------------- E11.5: directions of the damped step
-LIMIT_J, LIMIT_R = np.array([[1.0, 2], [0, 2]]), np.array([-4.0, -1])
-GRADIENT, GAUSS_NEWTON, SCALED = 5 / 2, 1 / 6, 5 / 16
+GRADIENT, GAUSS_NEWTON, SCALED = 5 / 2, 1 / 6, 5 / 16  # for J = ((1, 2), (0, 2)) and r = (-4, -1)
 IN_WORDS = {"gradient": GRADIENT, "-g": GRADIENT, "-gradient": GRADIENT, "negative gradient": GRADIENT,
             "steepest descent": GRADIENT, "gauss-newton": GAUSS_NEWTON, "gauss newton": GAUSS_NEWTON,
             "-j+r": GAUSS_NEWTON, "-j+ r": GAUSS_NEWTON, "-d^-2 g": SCALED, "-d^-2g": SCALED}
